@@ -1,0 +1,70 @@
+"""The package's errors, all of them.
+
+    EdmlopsError
+    ├── UnknownNameError      a name that nothing here answers to (lists the right ones)
+    ├── ConfigError           a setting, an option or a YAML file that can't be used
+    ├── DataError             a raw file that can't be read as what it is said to be
+    │   └── UnsafeFileError   a file that would run code or reach outside itself
+    ├── DownloadError         a transfer that failed, or brought something else than expected
+    ├── StoreError            processed series that are absent, incomplete or of another period
+    ├── BundleError           a model folder that is absent, incomplete or changed
+    ├── LeakError             a test house or day that the model has seen
+    └── ParityError           an exported graph that differs from its network
+
+Each is a user's to mend: its message is one line and says what was expected, what was found and
+what to do. A broken invariant of our own is an ``assert``, never one of these.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class EdmlopsError(Exception):
+    """Anything a user can mend; the command line prints it as one line and exits with 1."""
+
+
+class UnknownNameError(EdmlopsError):
+    """A name that nothing here answers to; the message lists those that exist."""
+
+    def __init__(self, kind: str, name: object, known: Iterable[object], remedy: str = "") -> None:
+        names = [str(item) for item in known]
+        close = difflib.get_close_matches(str(name), names, n=1)
+        guess = f"; did you mean {close[0]!r}?" if close else ""
+        listed = ", ".join(names) if names else "none"
+        super().__init__(
+            f"no {kind} {str(name)!r}: there is {listed}{guess}{'; ' + remedy if remedy else ''}"
+        )
+
+
+class ConfigError(EdmlopsError):
+    """A setting, an option or a configuration file that can't be used."""
+
+
+class DataError(EdmlopsError):
+    """A raw file that can't be read as what it is said to be."""
+
+
+class UnsafeFileError(DataError):
+    """A file that would run code or reach outside itself if it were believed."""
+
+
+class DownloadError(EdmlopsError):
+    """A transfer that failed, or brought something else than was expected."""
+
+
+class StoreError(EdmlopsError):
+    """Processed series that are absent, incomplete or of another sample period."""
+
+
+class BundleError(EdmlopsError):
+    """A model folder that is absent, incomplete or changed since it was written."""
+
+
+class LeakError(EdmlopsError):
+    """A test house or day that the model has seen in training or validation."""
+
+
+class ParityError(EdmlopsError):
+    """An exported graph whose answers differ from its network's."""

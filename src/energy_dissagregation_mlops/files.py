@@ -1,0 +1,132 @@
+"""Writing that is whole or absent, and hashes.
+
+A file or folder is written beside its place under a hidden name, synced, and renamed: a reader sees
+the old one or the new one, never a part. Leftovers of a killed process are hidden and harmless.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from energy_dissagregation_mlops.errors import EdmlopsError
+
+
+def sha256_of(path: Path) -> str:
+    """The file's SHA-256, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync(path: Path) -> None:
+    """Flush a file, or a folder's entries, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def explained_disk_errors(target: Path) -> Iterator[None]:
+    """Turn a full disk, a refused permission and the like into one line about ``target``."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            free = shutil.disk_usage(_existing_parent(target)).free
+            message = (
+                f"the disk is full ({free / 1e6:,.0f} MB free): {target} was not written; free some space"
+            )
+            raise EdmlopsError(f"{message} and run it again, nothing was left half-written") from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise EdmlopsError(
+                f"no permission to write {target} ({error.strerror}): choose another place or its owner's account"
+            ) from error
+        raise
+
+
+def _existing_parent(path: Path) -> Path:
+    return next(parent for parent in path.absolute().parents if parent.exists())
+
+
+def _aside(target: Path) -> Path:
+    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
+
+
+@contextmanager
+def atomic_file(target: Path) -> Iterator[Path]:
+    """A path to write to; what lies there at the end replaces ``target`` in one step.
+
+    Raises:
+        EdmlopsError: the disk is full, or the place can't be written.
+    """
+    aside = _aside(target)
+    with explained_disk_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield aside
+            sync(aside)
+            aside.replace(target)
+            sync(target.parent)
+        finally:
+            aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
+    """An empty folder to fill; at the end it becomes ``target`` in one step.
+
+    With ``replace`` an older ``target`` is moved away first and removed after.
+
+    Raises:
+        EdmlopsError: the disk is full, or the place can't be written.
+        FileExistsError: ``target`` exists and ``replace`` is not set.
+    """
+    aside = _aside(target)
+    with explained_disk_errors(target):
+        try:
+            aside.mkdir(parents=True)
+            yield aside
+            for path in sorted(aside.rglob("*")):
+                sync(path)
+            sync(aside)
+            _put_in_place(aside, target, replace=replace)
+            sync(target.parent)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def _put_in_place(aside: Path, target: Path, *, replace: bool) -> None:
+    if not target.exists():
+        aside.rename(target)
+        return
+    if not replace:
+        raise FileExistsError(errno.EEXIST, "exists already", str(target))
+    old = _aside(target)
+    target.rename(old)
+    try:
+        aside.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    with atomic_file(target) as aside:
+        aside.write_text(text, encoding="utf-8")
+
+
+def json_text(value: Any) -> str:
+    """JSON as this package writes it: sorted, indented, strict, with a last newline."""
+    return json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
