@@ -1,0 +1,67 @@
+"""What every network is: watts in, watts and on-logits out, for the middle of a window.
+
+A network answers for the samples of a window that it sees from both sides: ``margin`` samples at
+either end are context only. Answers for neighbouring windows therefore join without seams when the
+windows start ``core`` samples apart. It knows nothing of files, houses or training.
+
+Shapes: N windows, L window_length, A appliances, K core = L - 2 * margin.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Output(NamedTuple):
+    """A network's answer for the middle of each window."""
+
+    power: Tensor  # (N, A, K) W, at least 0
+    on_logit: Tensor  # (N, A, K) log odds of being on
+
+
+class Network(nn.Module, ABC):
+    """A network for all appliances of a run at once.
+
+    Its scales are buffers, fitted on training houses and saved with the weights, so that nobody
+    outside ever sees anything but watts.
+    """
+
+    mains_scale: Tensor  # () W
+    power_scale: Tensor  # (A,) W
+
+    def __init__(self, appliances: tuple[str, ...], *, window_length: int, margin: int, alignment: int) -> None:
+        super().__init__()
+        assert window_length > 2 * margin
+        assert (window_length - 2 * margin) % alignment == 0
+        self.appliances = appliances
+        self.window_length = window_length  # L samples, as trained and served
+        self.margin = margin  # samples at either end that are context only
+        self.alignment = alignment  # core starts are multiples of it on the grid since 1970
+        self.register_buffer("mains_scale", torch.tensor(1000.0))
+        self.register_buffer("power_scale", torch.full((len(appliances),), 1000.0))
+
+    @property
+    def core(self) -> int:
+        """K, the samples of a window that are answered for."""
+        return self.window_length - 2 * self.margin
+
+    def fit_scales(self, *, mains: float, power: tuple[float, ...]) -> None:
+        """Take over the typical watts of the mains, and of each appliance while on, from training houses."""
+        self.mains_scale.fill_(mains)
+        self.power_scale.copy_(torch.tensor(power))
+
+    @abstractmethod
+    def forward(self, mains: Tensor) -> Output:
+        """Answer for the middle of each window.
+
+        Args:
+            mains: (N, L) W, NaN where missing; a missing sample is an input like any other, and
+                the answer for it is to be discarded by the caller.
+
+        Returns:
+            Finite power (N, A, K) and on_logit (N, A, K).
+        """
