@@ -1,0 +1,195 @@
+"""One model folder: what is served, and everything that must be known about it.
+
+    card.json      what it is: network, window, period, appliances, training data, statistics, licences
+    best.pt        the weights alone, for training and export
+    model.onnx     the graph: watts in, watts and on-probabilities out
+    metrics.json   the validation scores it was chosen by
+    SHA256SUMS     a hash of each of those (`sha256sum -c SHA256SUMS` checks them too)
+
+It loads no torch. Whether a bundle is good is not known here: ``evaluation`` measures it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from energy_dissagregation_mlops.errors import BundleError
+from energy_dissagregation_mlops.files import json_text, sha256_of
+
+CARD = "card.json"
+WEIGHTS = "best.pt"
+GRAPH = "model.onnx"
+METRICS = "metrics.json"
+SUMS = "SHA256SUMS"
+FILES = (CARD, WEIGHTS, GRAPH, METRICS)
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ApplianceCard(_Record):
+    """An appliance as the model knows it."""
+
+    name: str
+    on_power_threshold: float  # W
+    max_power: float  # W
+    min_on_duration: float  # s
+    min_off_duration: float  # s
+    power_scale: float  # W, typical while on, from the training houses
+
+
+class HouseCard(_Record):
+    """A house, or stretches of it, that the model has seen."""
+
+    reference: str  # "ukdale:1"
+    role: str  # "train" or "validation"
+    manifest_sha256: str
+    spans: tuple[tuple[float, float], ...]  # s since 1970, UTC: [start, stop) of what was used
+
+
+class InputStatistics(_Record):
+    """How the training mains are distributed: what later inputs are compared with."""
+
+    quantiles: dict[str, float]  # W at "0.01" .. "0.99"
+    histogram_edges: tuple[float, ...]  # W
+    histogram: tuple[float, ...]  # share of samples in each, sums to 1
+    missing_share: float
+
+
+class Attribution(_Record):
+    """Whose data the model was trained on."""
+
+    title: str
+    licence: str
+    attribution: str
+
+
+class Card(_Record):
+    """A bundle's facts; after it nobody reads a configuration file."""
+
+    format: int = 1
+    name: str
+    version: str
+    description: str = ""
+    network: str
+    network_options: dict[str, float | int | str] = Field(default_factory=dict)
+    num_weights: int
+    window_length: int  # samples
+    margin: int  # samples
+    sample_period: float  # s
+    max_gap: float  # s: over longer gaps the mains is missing, as in training
+    mains_scale: float  # W
+    appliances: tuple[ApplianceCard, ...]
+    houses: tuple[HouseCard, ...]
+    attributions: tuple[Attribution, ...]
+    input_statistics: InputStatistics
+    training: dict[str, float | int | str | bool | None]  # the training's own configuration
+    git_commit: str | None
+    package_version: str
+    seed: int
+    created: str  # ISO 8601, UTC
+
+    @property
+    def reference(self) -> str:
+        """How the bundle is called: "home@3"."""
+        return f"{self.name}@{self.version}"
+
+    @property
+    def appliance_names(self) -> tuple[str, ...]:
+        """The appliances' names, in the order of the graph's rows."""
+        return tuple(appliance.name for appliance in self.appliances)
+
+    def seen(self, role: str | None = None) -> set[str]:
+        """References of the houses that training (or one role in it) has seen."""
+        return {house.reference for house in self.houses if role is None or house.role == role}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """A bundle whose files are all there and as they were written."""
+
+    folder: Path
+    card: Card
+    sha256: str  # of SHA256SUMS: it stands for the whole bundle
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Check every file's hash and read the card.
+
+        Raises:
+            BundleError: a file is absent or changed, or the card can't be read.
+        """
+        sums = _read_sums(folder)
+        for name in FILES:
+            if name not in sums:
+                raise BundleError(
+                    f"{folder / SUMS} names no {name}: the bundle is incomplete, train or copy it again"
+                )
+            if not (folder / name).is_file():
+                raise BundleError(f"{folder} lacks {name}: the bundle is incomplete, train or copy it again")
+            found = sha256_of(folder / name)
+            if found != sums[name]:
+                raise BundleError(
+                    f"{folder / name} has changed since it was written: expected SHA-256 {sums[name][:12]}…, "
+                    f"found {found[:12]}…; copy the bundle again or go back with `edmlops models rollback`"
+                )
+        return cls(folder=folder, card=read_card(folder), sha256=sha256_of(folder / SUMS))
+
+    @property
+    def graph(self) -> Path:
+        """The ONNX graph."""
+        return self.folder / GRAPH
+
+    @property
+    def weights(self) -> Path:
+        """The network's weights."""
+        return self.folder / WEIGHTS
+
+    def metrics(self) -> object:
+        """The validation scores, as they were written."""
+        return json.loads((self.folder / METRICS).read_text(encoding="utf-8"))
+
+
+def read_card(folder: Path) -> Card:
+    """A bundle's card, without checking the other files.
+
+    Raises:
+        BundleError: it is absent or not of this format.
+    """
+    try:
+        return Card.model_validate(json.loads((folder / CARD).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise BundleError(f"{folder} is no bundle: it lacks {CARD}") from None
+    except (ValidationError, ValueError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise BundleError(
+            f"{folder / CARD} can't be read ({reason}): train or copy the bundle again"
+        ) from None
+
+
+def write_card(folder: Path, card: Card) -> None:
+    """Write a card into a folder that is being filled."""
+    (folder / CARD).write_text(json_text(card.model_dump(mode="json")), encoding="utf-8")
+
+
+def seal(folder: Path) -> None:
+    """Write the hashes, last of all, into a folder that is being filled."""
+    lines = [f"{sha256_of(folder / name)}  {name}\n" for name in FILES]
+    (folder / SUMS).write_text("".join(lines), encoding="utf-8")
+
+
+def _read_sums(folder: Path) -> dict[str, str]:
+    try:
+        lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise BundleError(
+            f"{folder} is no whole bundle: its {SUMS} can't be read; train or copy it again"
+        ) from None
+    pairs = (line.split("  ", 1) for line in lines if "  " in line)
+    return {name: digest for digest, name in pairs}

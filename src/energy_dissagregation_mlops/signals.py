@@ -1,0 +1,251 @@
+"""From readings as they come to power on a regular grid: the one way in, for training and for serving.
+
+Each reading holds until the next one (zero-order hold), so the mean over a sample is the energy in it
+over its seconds, whether readings are finer or coarser than the grid, regular or not. Energy and
+covered seconds add up, so chunks may come in any order and a series of any length takes the memory of
+its grid. It does not know files, houses or appliances.
+
+Shapes: T grid length, R readings of a chunk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from energy_dissagregation_mlops.activations import Runs, cleaned, on_samples, runs_of
+from energy_dissagregation_mlops.vocabulary import BoolArray, FloatArray, Readings, TimeArray
+
+MIN_FROZEN_READINGS = 20  # fewer identical readings are no proof of a frozen meter, however slow it is
+PERIOD_READINGS = 1000  # so many readings tell the meter's own period
+MIN_COVERAGE = 0.5  # a sample with less of it measured is missing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnRule:
+    """What turns power into on-states."""
+
+    on_power_threshold: float  # W
+    min_on_duration: float  # s
+    min_off_duration: float  # s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResampleConfig:
+    """How a channel's readings become a regular series."""
+
+    sample_period: float  # s
+    max_gap: float = (
+        180.0  # s: a reading holds at most so long over a gap (or 1.5 times the meter's own period)
+    )
+    max_power: float = float("inf")  # W: readings above it are clipped to it
+    frozen_duration: float | None = None  # s: identical readings for so long are a frozen meter; None: never
+    on_rule: OnRule | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Counts:
+    """What was done to a channel's readings on the way to the grid; nothing is changed uncounted."""
+
+    readings: int = 0
+    missing: int = 0  # readings without a number: dropped
+    duplicates: int = 0  # readings at a time that is there already: dropped
+    unsorted: int = 0  # steps back in time: sorted
+    negative: int = 0  # readings below 0 W: set to 0
+    clipped: int = 0  # readings above max_power: set to it
+    frozen: int = 0  # readings of a frozen meter: dropped
+    gaps: int = 0  # pauses longer than max_gap: left missing
+    filled_seconds: float = 0.0  # of pauses up to max_gap: filled with the reading before
+    missing_samples: int = 0  # samples of the grid left missing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resampled:
+    """One channel on a regular grid; samples start at whole multiples of the period since 1970."""
+
+    start: float  # s, start of the first sample
+    sample_period: float  # s
+    power: FloatArray  # (T,) W, NaN where missing
+    on: BoolArray | None  # (T,), where there is a rule
+    source_period: float  # s, the median distance of readings
+    counts: Counts
+    sha256: str  # of the readings as they came: first all times, then all powers
+
+
+@dataclass(slots=True)
+class _Piece:
+    first_bin: int
+    energy: FloatArray  # J in each sample
+    covered: FloatArray  # s in each sample
+
+
+@dataclass(slots=True)
+class Resampler:
+    """Takes the readings of one channel chunk by chunk, and gives its regular series at the end."""
+
+    config: ResampleConfig
+    counts: Counts = field(default_factory=Counts)
+    _pieces: list[_Piece] = field(default_factory=list)
+    _runs: list[Runs] = field(default_factory=list)
+    _time: TimeArray = field(default_factory=lambda: np.empty(0))
+    _power: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
+    _source_period: float = 0.0
+    _times_hash: hashlib._Hash = field(default_factory=hashlib.sha256)
+    _powers_hash: hashlib._Hash = field(default_factory=hashlib.sha256)
+
+    def add(self, readings: Readings) -> None:
+        """Take a chunk of readings; chunks may overlap, repeat or step back in time."""
+        self.counts.readings += len(readings.time)
+        self._times_hash.update(readings.time.tobytes())
+        self._powers_hash.update(readings.power.tobytes())
+        time, power = self._limited(*self._present(readings.time, readings.power))
+        if len(time) == 0:
+            return
+        time, power = self._ordered(np.concatenate([self._time, time]), np.concatenate([self._power, power]))
+        if not self._source_period:
+            if len(time) < PERIOD_READINGS:
+                self._time, self._power = time, power
+                return
+            self._source_period = float(np.median(np.diff(time[:PERIOD_READINGS])))
+        # The last reading holds until one of the next chunk, and a run of equal readings may go on in it.
+        keep = self._last_run(power) if self.config.frozen_duration is not None else len(power) - 1
+        self._time, self._power = time[keep:], power[keep:]
+        self._take(time[:keep], power[:keep], until=float(time[keep]))
+
+    def result(self) -> Resampled | None:
+        """The regular series, or None where no reading was usable."""
+        if len(self._time):
+            if not self._source_period:
+                step = np.diff(self._time)
+                self._source_period = float(np.median(step)) if len(step) else self.config.sample_period
+            self._take(self._time, self._power, until=None)
+            self._time, self._power = np.empty(0), np.empty(0, np.float32)
+        if not self._pieces:
+            return None
+        period = self.config.sample_period
+        first, power = self._mean_power()
+        measured = np.flatnonzero(np.isfinite(power))
+        if len(measured) == 0:
+            return None
+        first, power = first + int(measured[0]), power[measured[0] : measured[-1] + 1]
+        self.counts.missing_samples = len(power) - len(measured)
+        digest = hashlib.sha256(self._times_hash.digest() + self._powers_hash.digest()).hexdigest()
+        return Resampled(
+            start=first * period, sample_period=period, power=power, on=self._on(first * period, len(power)),
+            source_period=self._source_period, counts=self.counts, sha256=digest,
+        )  # fmt: skip
+
+    def _present(self, time: TimeArray, power: FloatArray) -> tuple[TimeArray, FloatArray]:
+        present = np.isfinite(power)
+        if present.all():
+            return time, power
+        self.counts.missing += int(len(power) - present.sum())
+        return time[present], power[present]
+
+    def _limited(self, time: TimeArray, power: FloatArray) -> tuple[TimeArray, FloatArray]:
+        if len(power) and (power.min() < 0 or power.max() > self.config.max_power):
+            self.counts.negative += int((power < 0).sum())
+            self.counts.clipped += int((power > self.config.max_power).sum())
+            power = np.clip(power, 0, self.config.max_power)
+        return time, power
+
+    def _ordered(self, time: TimeArray, power: FloatArray) -> tuple[TimeArray, FloatArray]:
+        step = np.diff(time)
+        if len(step) == 0 or step.min() > 0:
+            return time, power
+        self.counts.unsorted += int((step < 0).sum())
+        order = np.argsort(time, kind="stable")
+        time, power = time[order], power[order]
+        first = np.concatenate([[True], np.diff(time) > 0])
+        self.counts.duplicates += int(len(time) - first.sum())
+        return time[first], power[first]
+
+    @staticmethod
+    def _last_run(power: FloatArray) -> int:
+        other = np.flatnonzero(power[:-1] != power[-1])
+        return int(other[-1]) + 1 if len(other) else 0
+
+    def _frozen(self, time: TimeArray, power: FloatArray) -> BoolArray | None:
+        """Which readings are of a frozen meter, or None where none is."""
+        longest = self.config.frozen_duration
+        if longest is None:
+            return None
+        starts = np.concatenate([[0], np.flatnonzero(power[1:] != power[:-1]) + 1])
+        sizes = np.diff(np.append(starts, len(power)))
+        lasted = time[starts + sizes - 1] - time[starts]
+        frozen = (sizes >= MIN_FROZEN_READINGS) & (lasted >= longest)
+        return np.repeat(frozen, sizes) if frozen.any() else None
+
+    def _take(self, time: TimeArray, power: FloatArray, *, until: float | None) -> None:
+        """Add readings to the grid; the last one holds until the time of the next, where there is one."""
+        if len(time) == 0:
+            return
+        hold = self._hold_seconds(np.diff(time if until is None else np.append(time, until)))
+        if until is None:
+            hold = np.append(hold, self._source_period)
+        frozen = self._frozen(time, power)
+        if frozen is not None:
+            self.counts.frozen += int(frozen.sum())
+            hold[frozen] = 0.0
+        rule = self.config.on_rule
+        if rule is not None:
+            on = (power >= rule.on_power_threshold) & (hold > 0)
+            self._runs.append(runs_of(time, time + hold, on))
+        self._pieces.append(_integrated(time, hold, power, self.config.sample_period))
+
+    def _hold_seconds(self, step: TimeArray) -> TimeArray:
+        """How long each reading holds: until the next, over a gap only as long as the meter's own period."""
+        period = self._source_period
+        longest = max(self.config.max_gap, 1.5 * period)
+        if len(step) == 0 or step.max() <= 1.5 * period:
+            return step
+        gap = step > longest
+        late = (step > 1.5 * period) & ~gap
+        self.counts.gaps += int(gap.sum())
+        self.counts.filled_seconds += float((step[late] - period).sum())
+        return np.where(gap, period, step)
+
+    def _mean_power(self) -> tuple[int, FloatArray]:
+        first = min(piece.first_bin for piece in self._pieces)
+        length = max(piece.first_bin + len(piece.energy) for piece in self._pieces) - first
+        energy, covered = np.zeros(length, np.float32), np.zeros(length, np.float32)
+        for piece in self._pieces:
+            place = slice(piece.first_bin - first, piece.first_bin - first + len(piece.energy))
+            energy[place] += piece.energy
+            covered[place] += piece.covered
+        missing = covered < MIN_COVERAGE * self.config.sample_period
+        covered[missing] = np.nan
+        energy /= covered
+        return first, energy
+
+    def _on(self, start: float, length: int) -> BoolArray | None:
+        rule = self.config.on_rule
+        if rule is None:
+            return None
+        runs = cleaned(
+            self._runs, min_on_duration=rule.min_on_duration, min_off_duration=rule.min_off_duration
+        )
+        return on_samples(runs, start=start, sample_period=self.config.sample_period, length=length)
+
+
+def _integrated(time: TimeArray, hold: TimeArray, power: FloatArray, period: float) -> _Piece:
+    """Energy and covered seconds of each sample of the grid, from readings that hold for ``hold`` seconds each."""
+    total_energy = np.concatenate([[0.0], np.cumsum(power * hold)])
+    total_covered = np.concatenate([[0.0], np.cumsum(hold)])
+    stop = time + hold
+    points = np.append(time, stop[-1])
+    broken = np.flatnonzero(stop[:-1] < time[1:])
+    if len(broken):
+        points = np.insert(points, broken + 1, stop[broken])
+        total_energy = np.insert(total_energy, broken + 1, total_energy[broken + 1])
+        total_covered = np.insert(total_covered, broken + 1, total_covered[broken + 1])
+    first = int(np.floor(time[0] / period))
+    last = int(np.ceil(stop[-1] / period))
+    edges = np.arange(first, last + 1) * period
+    return _Piece(
+        first_bin=first,
+        energy=np.diff(np.interp(edges, points, total_energy)).astype(np.float32),
+        covered=np.diff(np.interp(edges, points, total_covered)).astype(np.float32),
+    )

@@ -1,0 +1,75 @@
+"""Windows of a series and their joining; the same code in training, evaluation and serving.
+
+A window answers for its core, the middle without a margin at either end. Cores lie at whole multiples
+of their length on the grid since 1970, not at the start of a file: what is answered for a minute does
+not depend on where somebody's file begins.
+
+Shapes: T series length, N windows, L window_length, K core.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from energy_dissagregation_mlops.vocabulary import FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Framing:
+    """How a series is cut into windows."""
+
+    window_length: int  # L samples
+    margin: int  # samples at either end that are context only
+
+    def __post_init__(self) -> None:
+        assert self.margin >= 0
+        assert self.core >= 1
+
+    @property
+    def core(self) -> int:
+        """K, the samples that a window answers for."""
+        return self.window_length - 2 * self.margin
+
+    def lead(self, first: int) -> int:
+        """How many samples of the first core lie before the sample with number ``first`` since 1970."""
+        return first % self.core
+
+    def num_windows(self, length: int, *, first: int) -> int:
+        """N, the windows that answer for ``length`` samples from number ``first``."""
+        return -(-(self.lead(first) + length) // self.core)
+
+    def cut(self, series: FloatArray, *, first: int) -> FloatArray:
+        """Windows whose cores cover the series; beyond its ends all is missing.
+
+        Args:
+            series: (T,) W.
+            first: number of its first sample on the grid since 1970.
+
+        Returns:
+            (N, L) W, a read-only view of one padded copy.
+        """
+        lead = self.lead(first)
+        num = self.num_windows(len(series), first=first)
+        padded = np.full(num * self.core + 2 * self.margin, np.nan, np.float32)
+        begin = self.margin + lead
+        padded[begin : begin + len(series)] = series
+        return np.lib.stride_tricks.sliding_window_view(padded, self.window_length)[:: self.core]
+
+    def join(self, cores: NDArray[np.float32], *, first: int, length: int) -> FloatArray:
+        """Put answers back into one series.
+
+        Args:
+            cores: (N, ..., K), one answer a window.
+            first: number of the series' first sample on the grid since 1970.
+            length: T.
+
+        Returns:
+            (..., T).
+        """
+        lead = self.lead(first)
+        moved = np.moveaxis(cores, 0, -2)
+        joined = moved.reshape(*moved.shape[:-2], -1)
+        return joined[..., lead : lead + length]

@@ -1,0 +1,76 @@
+"""Runs: joined, cleaned and put on a grid, by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from energy_dissagregation_mlops.activations import Runs, activations_of, cleaned, on_samples, runs_of
+
+
+def runs(*pairs: tuple[float, float]) -> Runs:
+    start, stop = np.array(pairs, np.float64).reshape(-1, 2).T
+    return Runs(start=start, stop=stop)
+
+
+def pairs(found: Runs) -> list[tuple[float, float]]:
+    return list(zip(found.start.tolist(), found.stop.tolist(), strict=True))
+
+
+def test_touching_intervals_that_are_on_join_into_one_run() -> None:
+    start = np.array([0.0, 6, 12, 30, 36])
+    stop = np.array([6.0, 12, 18, 36, 42])
+    assert pairs(runs_of(start, stop, np.array([True, True, True, True, False]))) == [(0, 18), (30, 36)]
+
+
+def test_pauses_are_closed_before_short_runs_are_dropped() -> None:
+    pieces = [runs((0, 10), (15, 20)), runs((60, 65))]
+    assert pairs(cleaned(pieces, min_on_duration=12, min_off_duration=6)) == [(0, 20)]
+
+
+def test_a_pause_of_just_the_minimum_is_a_pause() -> None:
+    assert pairs(cleaned([runs((0, 10), (16, 30))], min_on_duration=0, min_off_duration=6)) == [
+        (0, 10),
+        (16, 30),
+    ]
+
+
+def test_pieces_that_touch_across_chunks_are_one_run_even_without_a_minimum() -> None:
+    assert pairs(cleaned([runs((10, 20)), runs((0, 10))], min_on_duration=12, min_off_duration=0)) == [
+        (0, 20)
+    ]
+
+
+def test_a_run_is_on_where_it_covers_half_a_sample() -> None:
+    on = on_samples(runs((30, 150)), start=0, sample_period=60, length=4)
+    assert on.tolist() == [True, True, True, False]
+
+
+def test_a_run_shorter_than_a_sample_is_never_lost() -> None:
+    on = on_samples(runs((50, 74)), start=0, sample_period=60, length=3)
+    assert on.tolist() == [False, True, False]
+
+
+def test_energy_and_peak_of_an_activation() -> None:
+    power = np.array([0, 1000, 3000, 0], np.float32)
+    (found,) = activations_of("kettle", power, runs((60, 180)), start=0, sample_period=60)
+    assert (found.start, found.stop, found.peak) == (60, 180, 3000)
+    assert found.energy == pytest.approx(4000 * 60)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 500), st.integers(1, 40)), max_size=30),
+    st.integers(0, 20),
+    st.integers(0, 20),
+)
+def test_clean_runs_are_apart_ascending_and_long_enough(
+    spans: list[tuple[int, int]], min_on: int, min_off: int
+) -> None:
+    found = cleaned([runs(*((a, a + d) for a, d in spans))], min_on_duration=min_on, min_off_duration=min_off)
+    assert (found.stop - found.start >= min_on).all()
+    assert (found.start[1:] > found.stop[:-1]).all()
+    assert (found.start[1:] - found.stop[:-1] >= min_off).all()
+    again = cleaned([found], min_on_duration=min_on, min_off_duration=min_off)
+    assert pairs(again) == pairs(found)
