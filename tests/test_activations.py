@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energy_dissagregation_mlops.activations import Runs, activations_of, cleaned, on_samples, runs_of
+from energy_dissagregation_mlops.activations import ActivationFinder, Runs, cleaned, on_samples, runs_of
 
 
 def runs(*pairs: tuple[float, float]) -> Runs:
@@ -53,11 +53,37 @@ def test_a_run_shorter_than_a_sample_is_never_lost() -> None:
     assert on.tolist() == [False, True, False]
 
 
+def finder(**durations: float) -> ActivationFinder:
+    wanted = {"min_on_duration": 0.0, "min_off_duration": 0.0} | durations
+    return ActivationFinder(appliance="kettle", sample_period=60, **wanted)
+
+
 def test_energy_and_peak_of_an_activation() -> None:
+    found = finder()
     power = np.array([0, 1000, 3000, 0], np.float32)
-    (found,) = activations_of("kettle", power, runs((60, 180)), start=0, sample_period=60)
-    assert (found.start, found.stop, found.peak) == (60, 180, 3000)
-    assert found.energy == pytest.approx(4000 * 60)
+    found.add(power, power > 0, start=0)
+    (activation,) = found.result()
+    assert (activation.start, activation.stop, activation.peak) == (60, 180, 3000)
+    assert activation.energy == pytest.approx(4000 * 60)
+
+
+def test_short_activations_are_left_out_and_pauses_closed() -> None:
+    found = finder(min_on_duration=120, min_off_duration=120)
+    power = np.array([50, 0, 0, 0, 100, 0, 200, 0], np.float32)
+    found.add(power, power > 0, start=0)
+    (activation,) = found.result()
+    assert (activation.start, activation.stop) == (240, 420)
+    assert activation.energy == pytest.approx(300 * 60)
+
+
+@given(st.lists(st.sampled_from([0.0, 100.0, 2000.0]), min_size=1, max_size=60), st.integers(1, 59))
+def test_activations_do_not_depend_on_the_blocks(values: list[float], cut: int) -> None:
+    power = np.array(values, np.float32)
+    whole, parts = (finder(min_on_duration=60, min_off_duration=120) for _ in range(2))
+    whole.add(power, power > 50, start=600)
+    parts.add(power[:cut], power[:cut] > 50, start=600)
+    parts.add(power[cut:], power[cut:] > 50, start=600 + 60 * cut)
+    assert parts.result() == whole.result()
 
 
 @given(

@@ -10,9 +10,10 @@ Shapes: R runs, T series length.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from energy_dissagregation_mlops.vocabulary import BoolArray, FloatArray, TimeArray
 
@@ -118,32 +119,57 @@ class Activation:
     peak: float  # W
 
 
-def activations_of(
-    appliance: str, power: FloatArray, runs: Runs, *, start: float, sample_period: float
-) -> list[Activation]:
-    """Energy and peak of each run of one appliance; runs over missing samples only are left out.
+@dataclass(slots=True, kw_only=True)
+class ActivationFinder:
+    """Finds the activations of one appliance in a regular series that comes block by block."""
 
-    Args:
-        appliance: its name.
-        power: (T,) W, NaN where missing.
-        runs: on the same grid as ``power``, within it.
-        start: s, start of the first sample.
-        sample_period: s.
-    """
-    first = np.round((runs.start - start) / sample_period).astype(np.int64)
-    last = np.round((runs.stop - start) / sample_period).astype(np.int64)
-    found = []
-    for begin, end, left, right in zip(first, last, runs.start, runs.stop, strict=True):
-        piece = power[begin:end]
-        if np.isfinite(piece).any():
-            energy = float(np.nansum(piece, dtype=np.float64)) * sample_period
-            found.append(
-                Activation(
-                    appliance=appliance,
-                    start=float(left),
-                    stop=float(right),
-                    energy=energy,
-                    peak=float(np.nanmax(piece)),
-                )
+    appliance: str
+    sample_period: float  # s
+    min_on_duration: float  # s
+    min_off_duration: float  # s
+    _pieces: list[Runs] = field(default_factory=list)
+    _energy: list[TimeArray] = field(default_factory=list)
+    _peak: list[FloatArray] = field(default_factory=list)
+
+    def add(self, power: FloatArray, on: BoolArray, *, start: float) -> None:
+        """Take the next block.
+
+        Args:
+            power: (T,) W; finite where on.
+            on: (T,) on-states.
+            start: s, start of the block's first sample.
+        """
+        change = np.diff(np.concatenate([[False], on, [False]]).astype(np.int8))
+        first, last = np.flatnonzero(change == 1), np.flatnonzero(change == -1)
+        if len(first) == 0:
+            return
+        period = self.sample_period
+        self._pieces.append(Runs(start=_times(first, start, period), stop=_times(last, start, period)))
+        inside = np.where(on, power, 0).astype(np.float64)
+        self._energy.append(np.add.reduceat(inside, first) * period)
+        self._peak.append(np.maximum.reduceat(inside, first).astype(np.float32))
+
+    def result(self) -> list[Activation]:
+        """All activations, in order of time."""
+        runs = cleaned(
+            self._pieces, min_on_duration=self.min_on_duration, min_off_duration=self.min_off_duration
+        )
+        if len(runs) == 0:
+            return []
+        starts = np.concatenate([piece.start for piece in self._pieces])
+        run = np.searchsorted(runs.start, starts, side="right") - 1
+        inside = (run >= 0) & (starts < runs.stop[run])
+        energy, peak = np.zeros(len(runs)), np.zeros(len(runs), np.float32)
+        np.add.at(energy, run[inside], np.concatenate(self._energy)[inside])
+        np.maximum.at(peak, run[inside], np.concatenate(self._peak)[inside])
+        return [
+            Activation(
+                appliance=self.appliance, start=float(a), stop=float(b), energy=float(e), peak=float(p)
             )
-    return found
+            for a, b, e, p in zip(runs.start, runs.stop, energy, peak, strict=True)
+        ]
+
+
+def _times(samples: NDArray[np.int64], start: float, sample_period: float) -> TimeArray:
+    times: TimeArray = start + samples.astype(np.float64) * sample_period
+    return times

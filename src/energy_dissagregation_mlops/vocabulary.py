@@ -86,7 +86,8 @@ class Dataset(Protocol):
     """A raw file, or a folder of them, read as houses with meters.
 
     Opening one reads structure and metadata only. Readings come in chunks, so that memory does not
-    grow with the length of a recording.
+    grow with the length of a recording. It can be pickled (no open file is held between calls): it
+    travels to the processes that read its channels in parallel.
     """
 
     kind: ClassVar[str]  # the name under which it is registered

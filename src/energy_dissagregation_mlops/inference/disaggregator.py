@@ -1,0 +1,143 @@
+"""THE path from mains to appliances: any length, any gaps, block by block, in watts.
+
+Answers do not depend on how the series is cut into blocks, nor on where it begins. Parts never exceed
+the mains, what is left is ``other``, and where the mains is missing the answer is missing.
+
+Shapes: T series length, N windows, L window_length, A appliances, K core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Self
+
+import numpy as np
+
+from energy_dissagregation_mlops.bundle import Bundle, Card
+from energy_dissagregation_mlops.inference.runtimes import Answer, OnnxRuntime, Runtime
+from energy_dissagregation_mlops.signals import ResampleConfig, Resampler
+from energy_dissagregation_mlops.vocabulary import Disaggregation, FloatArray
+from energy_dissagregation_mlops.windows import Framing
+
+ON_PROBABILITY = 0.5  # at or above it an appliance is on
+SAMPLES_PER_RUN = 1 << 14  # so many samples go through the graph at once: they stay in the cache
+BLOCK = 1 << 16  # samples of a long series that are worked on at a time
+
+
+class Disaggregator:
+    """Takes mains apart with one bundle."""
+
+    def __init__(self, card: Card, runtime: Runtime) -> None:
+        self.card = card
+        self._runtime = runtime
+        self._framing = Framing(window_length=card.window_length, margin=card.margin)
+        self._max_power = np.array([each.max_power for each in card.appliances], np.float32)[:, None]
+
+    @classmethod
+    def load(cls, bundle: Bundle, *, threads: int | None = None) -> Self:
+        """Load a bundle's graph.
+
+        Raises:
+            BundleError: ONNX Runtime can't run it.
+        """
+        return cls(bundle.card, OnnxRuntime(bundle.graph, threads=threads))
+
+    def resampler(self, *, max_power: float = float("inf"), max_gap: float | None = None) -> Resampler:
+        """What brings readings onto the bundle's grid, as its training data was."""
+        config = ResampleConfig(
+            sample_period=self.card.sample_period,
+            max_gap=self.card.max_gap if max_gap is None else max_gap,
+            max_power=max_power,
+        )
+        return Resampler(config)
+
+    def disaggregate(self, mains: FloatArray, *, start: float) -> Disaggregation:
+        """Take a whole series apart.
+
+        Args:
+            mains: (T,) W on the bundle's grid, NaN where missing.
+            start: s since 1970, a whole multiple of the bundle's period: start of the first sample.
+        """
+        blocks = (mains[begin : begin + BLOCK] for begin in range(0, len(mains), BLOCK))
+        parts = list(self.stream(blocks, start=start))
+        names = self.card.appliance_names
+        if not parts:
+            return self._parts(mains, _no_answer(len(names)), start)
+        return Disaggregation(
+            start=start,
+            sample_period=self.card.sample_period,
+            appliances=names,
+            mains=np.concatenate([part.mains for part in parts]),
+            power=np.concatenate([part.power for part in parts], axis=1),
+            on=np.concatenate([part.on for part in parts], axis=1),
+            other=np.concatenate([part.other for part in parts]),
+        )
+
+    def stream(self, blocks: Iterable[FloatArray], *, start: float) -> Iterator[Disaggregation]:
+        """Take a series apart block by block, in memory that does not grow with it.
+
+        Args:
+            blocks: consecutive pieces (T,) W of the mains on the bundle's grid, of any lengths.
+            start: s since 1970, start of the first sample of the first block.
+
+        Yields:
+            Consecutive pieces of the answer; each comes as soon as the samples after it that it
+            depends on have come.
+        """
+        core, margin = self._framing.core, self._framing.margin
+        held_from = done = round(start / self.card.sample_period)  # numbers of samples since 1970
+        held = np.empty(0, np.float32)
+        for block in _and_the_end(blocks):
+            if block is not None:
+                held = np.concatenate([held, block])
+            end = held_from + len(held)
+            stop = end if block is None else (end - margin) // core * core
+            if stop > done:
+                yield self._answer(held, held_from, done, stop)
+                done = stop
+                keep = max(held_from, done - margin)
+                held, held_from = held[keep - held_from :], keep
+
+    def _answer(self, held: FloatArray, held_from: int, begin: int, stop: int) -> Disaggregation:
+        """Take the samples numbered [begin, stop) apart, with what is held around them as context."""
+        framing = self._framing
+        first = begin // framing.core - held_from // framing.core
+        windows = framing.cut(held, first=held_from)[
+            first : first + framing.num_windows(stop - begin, first=begin)
+        ]
+        per_run = max(1, SAMPLES_PER_RUN // framing.window_length)
+        answers = [self._runtime(windows[i : i + per_run]) for i in range(0, len(windows), per_run)]
+        answer = Answer(
+            *(
+                framing.join(np.concatenate(cores), first=begin, length=stop - begin)
+                for cores in zip(*answers, strict=True)
+            )
+        )
+        return self._parts(
+            held[begin - held_from : stop - held_from], answer, begin * self.card.sample_period
+        )
+
+    def _parts(self, mains: FloatArray, answer: Answer, start: float) -> Disaggregation:
+        """Make parts of the mains out of a network's answer (A, T): on-states, limits, and the rest."""
+        missing = np.isnan(mains)
+        on = (answer.on_probability >= ON_PROBABILITY) & ~missing
+        power = np.where(on, np.clip(answer.power, 0, self._max_power), np.float32(0))
+        total = power.sum(axis=0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            power *= np.where(total > mains, np.maximum(mains, 0) / total, np.float32(1))
+        other = np.maximum(mains - power.sum(axis=0), np.float32(0))
+        power[:, missing] = np.nan
+        return Disaggregation(
+            start=start, sample_period=self.card.sample_period, appliances=self.card.appliance_names,
+            mains=mains, power=power, on=on, other=other,
+        )  # fmt: skip
+
+
+def _and_the_end(blocks: Iterable[FloatArray]) -> Iterator[FloatArray | None]:
+    yield from blocks
+    yield None
+
+
+def _no_answer(num_appliances: int) -> Answer:
+    nothing = np.empty((num_appliances, 0), np.float32)
+    return Answer(nothing, nothing)

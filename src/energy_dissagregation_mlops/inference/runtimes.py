@@ -1,0 +1,62 @@
+"""What computes a bundle's graph. One contract; ONNX Runtime fills it, tests fill it with arithmetic.
+
+Shapes: N windows, L window_length, A appliances, K core.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import onnxruntime as ort
+from onnxruntime.capi.onnxruntime_pybind11_state import (
+    Fail,
+    InvalidArgument,
+    InvalidGraph,
+    InvalidProtobuf,
+    NoSuchFile,
+)
+
+from energy_dissagregation_mlops.cores import available_cores
+from energy_dissagregation_mlops.errors import BundleError
+from energy_dissagregation_mlops.vocabulary import FloatArray
+
+
+class Answer(NamedTuple):
+    """What a network says of the cores of some windows."""
+
+    power: FloatArray  # (N, A, K) W
+    on_probability: FloatArray  # (N, A, K)
+
+
+class Runtime(Protocol):
+    """Computes a network on windows of mains."""
+
+    def __call__(self, mains: FloatArray) -> Answer:
+        """Answer for windows (N, L) W, NaN where missing."""
+        ...
+
+
+class OnnxRuntime:
+    """ONNX Runtime on the CPU, with as many threads as the process may really use."""
+
+    def __init__(self, graph: Path, *, threads: int | None = None) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads or available_cores()
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self._session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        except (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoSuchFile) as error:
+            reason = " ".join(str(error).split())[:120]
+            raise BundleError(
+                f"{graph} is no graph that ONNX Runtime can run ({reason}): export the bundle again"
+            ) from None
+
+    def __call__(self, mains: FloatArray) -> Answer:
+        """Answer for windows (N, L) W, NaN where missing."""
+        power, on_probability = self._session.run(
+            ["power", "on_probability"], {"mains": np.ascontiguousarray(mains)}
+        )
+        return Answer(power, on_probability)

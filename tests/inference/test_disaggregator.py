@@ -1,0 +1,136 @@
+"""The one path: seams, blocks, gaps and limits, with a runtime whose answers are known by arithmetic."""
+
+from __future__ import annotations
+
+from datetime import date
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from energy_dissagregation_mlops.bundle import ApplianceCard, Card, InputStatistics
+from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
+from energy_dissagregation_mlops.inference.runtimes import Answer
+from energy_dissagregation_mlops.inference.summary import Summary
+from energy_dissagregation_mlops.vocabulary import FloatArray
+
+MARGIN, CORE = 3, 8
+
+
+def card(*, max_power: float = 3000.0) -> Card:
+    known = [
+        ApplianceCard(
+            name=name,
+            on_power_threshold=100,
+            max_power=max_power,
+            min_on_duration=0,
+            min_off_duration=0,
+            power_scale=1,
+        )
+        for name in ("kettle", "fridge")
+    ]
+    return Card(
+        name="fake", version="1", network="fake", num_weights=0, window_length=CORE + 2 * MARGIN, margin=MARGIN,
+        sample_period=60, max_gap=180, mains_scale=1, appliances=tuple(known), houses=(), attributions=(),
+        input_statistics=InputStatistics(quantiles={}, histogram_edges=(), histogram=(), missing_share=0),
+        training={}, git_commit=None, package_version="0", seed=0, created="2026-01-01T00:00:00Z",
+    )  # fmt: skip
+
+
+def moving_mean(mains: FloatArray) -> Answer:
+    """The kettle takes half of the mean over the whole context, the fridge 90 W, both always on."""
+    padded = np.where(np.isnan(mains), 0, mains)
+    views = np.lib.stride_tricks.sliding_window_view(padded, 2 * MARGIN + 1, axis=1)
+    kettle = views.mean(axis=-1) / 2
+    power = np.stack([kettle, np.full_like(kettle, 90)], axis=1).astype(np.float32)
+    return Answer(power, np.ones_like(power))
+
+
+@given(
+    seed=st.integers(0, 50),
+    length=st.integers(1, 70),
+    first=st.integers(0, 40),
+    cuts=st.lists(st.integers(0, 70), max_size=5),
+)
+def test_blocks_change_nothing(seed: int, length: int, first: int, cuts: list[int]) -> None:
+    rng = np.random.default_rng(seed)
+    mains = rng.uniform(0, 3000, length).astype(np.float32)
+    mains[rng.uniform(size=length) < 0.1] = np.nan
+    disaggregator = Disaggregator(card(), moving_mean)
+    whole = disaggregator.disaggregate(mains, start=first * 60.0)
+    parts = list(
+        disaggregator.stream(np.split(mains, sorted(min(c, length) for c in cuts)), start=first * 60.0)
+    )
+    assert parts[0].start == first * 60
+    np.testing.assert_array_equal(np.concatenate([part.power for part in parts], axis=1), whole.power)
+    np.testing.assert_array_equal(np.concatenate([part.other for part in parts]), whole.other)
+    np.testing.assert_array_equal(whole.mains, mains)
+
+
+@given(seed=st.integers(0, 50), skip=st.integers(1, 30))
+def test_answers_do_not_depend_on_where_a_file_begins(seed: int, skip: int) -> None:
+    mains = np.random.default_rng(seed).uniform(0, 3000, 80).astype(np.float32)
+    disaggregator = Disaggregator(card(), moving_mean)
+    whole = disaggregator.disaggregate(mains, start=600.0)
+    late = disaggregator.disaggregate(mains[skip:], start=600.0 + 60 * skip)
+    np.testing.assert_array_equal(late.power[:, MARGIN:], whole.power[:, skip + MARGIN :])
+
+
+@given(seed=st.integers(0, 50))
+def test_parts_and_the_rest_sum_to_the_mains_and_gaps_stay_gaps(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    mains = rng.uniform(0, 300, 50).astype(np.float32)
+    mains[10:20] = np.nan
+    mains[30] = 0
+    found = Disaggregator(card(), moving_mean).disaggregate(mains, start=0.0)
+    assert np.isnan(found.power[:, 10:20]).all()
+    assert np.isnan(found.other[10:20]).all()
+    assert not found.on[:, 10:20].any()
+    there = np.isfinite(mains)
+    np.testing.assert_allclose(
+        found.power.sum(axis=0)[there] + found.other[there], mains[there], rtol=1e-5, atol=1e-3
+    )
+    assert (found.power[:, there] >= 0).all()
+    assert (found.other[there] >= 0).all()
+
+
+def test_an_appliance_that_is_off_takes_nothing_and_none_takes_more_than_it_can() -> None:
+    def answer(mains: FloatArray) -> Answer:
+        power = np.full((len(mains), 2, CORE), 5000, np.float32)
+        probability = np.zeros_like(power)
+        probability[:, 0] = 0.5
+        return Answer(power, probability)
+
+    found = Disaggregator(card(max_power=2000), answer).disaggregate(np.full(9, 8000, np.float32), start=0.0)
+    assert (found.power[0] == 2000).all()
+    assert (found.power[1] == 0).all()
+    assert (found.other == 6000).all()
+    assert found.on[0].all()
+    assert not found.on[1].any()
+
+
+def test_a_series_of_nothing_gives_nothing() -> None:
+    found = Disaggregator(card(), moving_mean).disaggregate(np.empty(0, np.float32), start=0.0)
+    assert found.power.shape == (2, 0)
+
+
+def test_energy_per_local_day_by_hand() -> None:
+    # 2024-03-31 in London has 23 hours; the series holds it and an hour on either side.
+    start = 1_711_839_600.0  # 2024-03-30 23:00 UTC = local time
+    mains = np.full(25 * 60, 1000, np.float32)
+    mains[:30] = np.nan
+    disaggregator = Disaggregator(card(), moving_mean)
+    summary = Summary.of(disaggregator.card.appliances, sample_period=60, zone=ZoneInfo("Europe/London"))
+    for part in disaggregator.stream(np.split(mains, [7, 500]), start=start):
+        summary.add(part)
+    days = summary.days()
+    assert [each.day for each in days] == [date(2024, 3, 30), date(2024, 3, 31), date(2024, 4, 1)]
+    assert [each.measured_seconds for each in days] == [1800, 23 * 3600, 3600]
+    assert days[1].energy_kwh["mains"] == pytest.approx(23)
+    assert days[1].energy_kwh["fridge"] == pytest.approx(0.09 * 23, rel=1e-4)
+    (fridge,) = [each for each in summary.activations() if each.appliance == "fridge"]
+    assert fridge.start == start + 1800
+    assert fridge.stop == start + 25 * 3600
+    assert fridge.energy == pytest.approx(90 * 24.5 * 3600, rel=1e-4)
