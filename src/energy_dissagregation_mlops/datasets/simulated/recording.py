@@ -1,0 +1,199 @@
+"""Simulated homes as a file: each home lived, metered and written, several at a time.
+
+Each house is written to a file of its own, in a process of its own where that pays; then its group is
+moved into the one file, compressed chunks as they are. Memory holds one day of one house a process.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from energy_dissagregation_mlops.datasets.nilmtk_writer import (
+    DatasetDescription,
+    MeterDevice,
+    WrittenMeter,
+    append_readings,
+    start_file,
+    write_house,
+)
+from energy_dissagregation_mlops.datasets.simulated.households import Household, draw_household
+from energy_dissagregation_mlops.datasets.simulated.meters import Faults, SimulatedMeter
+from energy_dissagregation_mlops.datasets.simulated.parameters import (
+    MeterRanges,
+    Ranges,
+    draw,
+    simulation_ranges,
+)
+from energy_dissagregation_mlops.errors import ConfigError
+from energy_dissagregation_mlops.files import atomic_file
+from energy_dissagregation_mlops.vocabulary import MAINS, Quantity
+
+TITLE = "Simulated homes"  # the data set's name in its own metadata
+LICENCE = "CC0-1.0"
+
+# Houses done so far, and all of them.
+Progress = Callable[[int, int], None]
+
+_LICENCE_URI = "https://creativecommons.org/publicdomain/zero/1.0/"
+_MAX_SAMPLE_PERIODS = 20  # a longer pause is a gap
+_NILMTK_NAMES = {"dishwasher": "dish washer"}  # where NILMTK's vocabulary differs
+# Starting a process takes about as long as simulating so many days.
+_DAYS_WORTH_A_PROCESS = 60
+# More than HDF5 holds back of a house before it writes: six tables' chunk caches of 1 MiB each.
+_ROOM = 16 << 20  # bytes
+
+_logger = logging.getLogger(__name__)
+
+# Streams of chance, apart from those of households.
+_FAULTS, _READINGS = 10, 11
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """One house to be written; goes to a worker process."""
+
+    path: Path
+    ranges: Ranges
+    house: int
+    days: int
+    seed: int
+
+
+def simulate(path: Path, *, houses: int, days: int, seed: int, progress: Progress | None = None) -> Path:
+    """Write homes that nobody lives in, numbered from 1, in the NILMTK HDF5 layout.
+
+    Houses are drawn from the ranges of ``configs/simulation.yaml``. The same arguments give the same
+    bytes, and house k is the same whatever the number of houses. ``days`` are local days.
+
+    Raises:
+        ConfigError: an argument below its least value, or a wrong configuration file.
+        EdmlopsError: the file can't be written.
+    """
+    for name, value, least in (("houses", houses, 1), ("days", days, 1), ("seed", seed, 0)):
+        if value < least:
+            raise ConfigError(f"{name} is {value}: expected a whole number of at least {least}")
+    ranges = simulation_ranges()
+    with (
+        atomic_file(path) as aside,
+        tempfile.TemporaryDirectory(dir=path.parent, prefix=".simulating-") as folder,
+    ):
+        jobs = [
+            _Job(path=Path(folder) / f"{house}.h5", ranges=ranges, house=house, days=days, seed=seed)
+            for house in range(1, houses + 1)
+        ]
+        with h5py.File(aside, "w", libver="earliest") as file:
+            start_file(file, _description(ranges, seed), devices=_devices(ranges), houses=houses)
+            with _written(jobs) as parts:
+                for done, part in enumerate(parts, start=1):
+                    _move_house(part, file)
+                    if progress is not None:
+                        progress(done, houses)
+    _logger.info("simulated %d houses, %d days each, seed %d: %s", houses, days, seed, path)
+    return path
+
+
+@contextmanager
+def _written(jobs: list[_Job]) -> Iterator[Iterator[Path]]:
+    """The jobs' files, in their order, each as soon as it is there."""
+    processes = min(len(jobs), os.cpu_count() or 1, sum(job.days for job in jobs) // _DAYS_WORTH_A_PROCESS)
+    if processes < 2:
+        yield map(_write_house, jobs)
+        return
+    pool = ProcessPoolExecutor(
+        processes, mp_context=get_context("spawn"), initializer=_leave_interrupts_to_parent
+    )
+    try:
+        yield pool.map(_write_house, jobs)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _leave_interrupts_to_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _write_house(job: _Job) -> Path:
+    home = draw_household(job.ranges, seed=job.seed, house=job.house)
+    mains, plug = _devices(job.ranges)
+    written = [WrittenMeter(device=mains)]
+    written += [WrittenMeter(device=plug, appliance=_NILMTK_NAMES.get(name, name)) for name in home.metered]
+    meters = _meters(home, job.ranges)
+    with h5py.File(job.path, "w", libver="earliest") as file:
+        occupants = round(home.routine.occupants)
+        tables = write_house(file, job.house, written, time_zone=job.ranges.time_zone, occupants=occupants)
+        for index, day in enumerate(home.days(job.days)):
+            _require_room(job.path.parent)
+            rng = np.random.default_rng([job.seed, job.house, _READINGS, index])
+            for (name, meter), table in zip(meters.items(), tables, strict=True):
+                power = day.mains if name == MAINS else day.appliances[name]
+                append_readings(table, meter.read(power, start=day.start, rng=rng))
+    return job.path
+
+
+def _meters(home: Household, ranges: Ranges) -> dict[str, SimulatedMeter]:
+    """The home's meters by what they measure, the mains first."""
+    rng = np.random.default_rng([home.seed, home.house, _FAULTS])
+
+    def meter(faults: MeterRanges) -> SimulatedMeter:
+        return SimulatedMeter(
+            sample_period=ranges.meters.sample_period,
+            resolution=ranges.meters.resolution,
+            faults=draw(Faults, faults.model_dump(), rng),
+        )
+
+    return {MAINS: meter(ranges.meters.mains)} | {name: meter(ranges.meters.plug) for name in home.metered}
+
+
+def _require_room(folder: Path, *, more: int = 0) -> None:
+    """Stop before the disk is full: HDF5 crashes the process when it can't write what it still holds."""
+    if shutil.disk_usage(folder).free < _ROOM + more:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+
+
+def _move_house(part: Path, file: h5py.File) -> None:
+    _require_room(part.parent, more=part.stat().st_size)
+    with h5py.File(part, "r") as source:
+        for building in source:
+            source.copy(building, file)
+    part.unlink()
+
+
+def _description(ranges: Ranges, seed: int) -> DatasetDescription:
+    return DatasetDescription(
+        name=TITLE,
+        long_name=TITLE,
+        description=f"Nobody lives here: drawn from ranges by chance, seed {seed}.",
+        licence=LICENCE,
+        licence_uri=_LICENCE_URI,
+        time_zone=ranges.time_zone,
+    )
+
+
+def _devices(ranges: Ranges) -> tuple[MeterDevice, MeterDevice]:
+    """The mains' model of meter, and the plugs'."""
+    period = ranges.meters.sample_period
+
+    def device(model: str, upper_limit: float) -> MeterDevice:
+        return MeterDevice(
+            model=model,
+            sample_period=period,
+            max_sample_period=_MAX_SAMPLE_PERIODS * period,
+            quantity=Quantity.ACTIVE,
+            upper_limit=upper_limit,
+        )
+
+    return device("simulated mains meter", 30_000), device("simulated plug", 4_000)
