@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from energy_dissagregation_mlops.errors import BundleError
 from energy_dissagregation_mlops.files import json_text, sha256_of
@@ -27,6 +28,14 @@ GRAPH = "model.onnx"
 METRICS = "metrics.json"
 SUMS = "SHA256SUMS"
 FILES = (CARD, WEIGHTS, GRAPH, METRICS)
+
+
+class Role(StrEnum):
+    """What a house was to a model."""
+
+    TRAIN = "train"  # weights are fitted on it
+    VALIDATION = "validation"  # the best weights are chosen on it
+    BOTH = "train and validation"  # each on blocks of time of its own
 
 
 class _Record(BaseModel):
@@ -41,16 +50,19 @@ class ApplianceCard(_Record):
     max_power: float  # W
     min_on_duration: float  # s
     min_off_duration: float  # s
-    power_scale: float  # W, typical while on, from the training houses
+    power_scale: float  # W, mean while on, in the training houses
+    mean_power: float  # W, mean over all time, in the training houses
 
 
 class HouseCard(_Record):
-    """A house, or stretches of it, that the model has seen."""
+    """A house that the model has seen."""
 
     reference: str  # "ukdale:1"
-    role: str  # "train" or "validation"
+    role: Role
     manifest_sha256: str
-    spans: tuple[tuple[float, float], ...]  # s since 1970, UTC: [start, stop) of what was used
+    mains_sha256: tuple[str, ...]  # of the mains channels' readings: the house under any other name
+    start: float  # s since 1970, UTC
+    stop: float  # s
 
 
 class InputStatistics(_Record):
@@ -78,7 +90,7 @@ class Card(_Record):
     version: str
     description: str = ""
     network: str
-    network_options: dict[str, float | int | str] = Field(default_factory=dict)
+    network_options: dict[str, JsonValue]
     num_weights: int
     window_length: int  # samples
     margin: int  # samples
@@ -89,7 +101,7 @@ class Card(_Record):
     houses: tuple[HouseCard, ...]
     attributions: tuple[Attribution, ...]
     input_statistics: InputStatistics
-    training: dict[str, float | int | str | bool | None]  # the training's own configuration
+    training: dict[str, JsonValue]  # the training's own configuration
     git_commit: str | None
     package_version: str
     seed: int
@@ -105,9 +117,10 @@ class Card(_Record):
         """The appliances' names, in the order of the graph's rows."""
         return tuple(appliance.name for appliance in self.appliances)
 
-    def seen(self, role: str | None = None) -> set[str]:
-        """References of the houses that training (or one role in it) has seen."""
-        return {house.reference for house in self.houses if role is None or house.role == role}
+    @property
+    def seen(self) -> set[str]:
+        """References of the houses that training has seen in any role."""
+        return {house.reference for house in self.houses}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,19 +106,21 @@ def atomic_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
 
 
 def _put_in_place(aside: Path, target: Path, *, replace: bool) -> None:
-    if not target.exists():
-        aside.rename(target)
-        return
-    if not replace:
-        raise FileExistsError(errno.EEXIST, "exists already", str(target))
-    old = _aside(target)
-    target.rename(old)
     try:
         aside.rename(target)
-    except OSError:
-        old.rename(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        if not replace:
+            raise FileExistsError(errno.EEXIST, "exists already", str(target)) from None
+        old = _aside(target)
+        target.rename(old)
+        try:
+            aside.rename(target)
+        except OSError:
+            old.rename(target)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def write_text(target: Path, text: str) -> None:

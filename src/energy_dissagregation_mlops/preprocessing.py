@@ -20,13 +20,20 @@ from energy_dissagregation_mlops import __version__
 from energy_dissagregation_mlops.appliances import Appliance, select
 from energy_dissagregation_mlops.cores import available_cores
 from energy_dissagregation_mlops.errors import DataError, StoreError, UnknownNameError
-from energy_dissagregation_mlops.signals import Counts, OnRule, ResampleConfig, Resampled, Resampler
+from energy_dissagregation_mlops.signals import (
+    MAX_MAINS_POWER,
+    Counts,
+    OnRule,
+    ResampleConfig,
+    Resampled,
+    Resampler,
+)
 from energy_dissagregation_mlops.store import Manifest, MeterRecord, Store, StoredHouse
 from energy_dissagregation_mlops.vocabulary import MAINS, BoolArray, Channel, Dataset, FloatArray, Meter
 
 logger = logging.getLogger(__name__)
 
-MAX_MAINS_POWER = 25_000.0  # W: above what a single-phase 100 A connection carries (230 V x 100 A = 23 kW)
+SMALL_SOURCE = 50_000_000  # bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +94,7 @@ def preprocess(
     tasks = {house: _tasks(dataset, house, config) for house in todo}
     total = sum(len(each) for each in tasks.values())
     done = 0
-    for house, results in _results(tasks):
+    for house, results in _results(tasks, _workers(dataset, total)):
         _write(dataset, store, config, house, list(zip(tasks[house], results, strict=True)))
         done += len(results)
         if progress is not None:
@@ -148,9 +155,14 @@ def _appliance_config(known: Appliance, config: PreprocessConfig) -> ResampleCon
     )
 
 
-def _results(tasks: dict[int, list[Task]]) -> Iterator[tuple[int, list[Resampled | None]]]:
-    """Each house's results as it is done; in parallel processes where there are cores and work for them."""
-    workers = min(available_cores(), sum(len(each) for each in tasks.values()))
+def _workers(dataset: Dataset, num_tasks: int) -> int:
+    """How many processes pay: starting one takes about as long as reading a small file."""
+    size, _ = _source_state(dataset)
+    return 1 if size < SMALL_SOURCE else min(available_cores(), num_tasks)
+
+
+def _results(tasks: dict[int, list[Task]], workers: int) -> Iterator[tuple[int, list[Resampled | None]]]:
+    """Each house's results as it is done."""
     if workers < 2:
         for house, each in tasks.items():
             yield house, [task.run() for task in each]

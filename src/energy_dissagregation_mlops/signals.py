@@ -19,6 +19,7 @@ from energy_dissagregation_mlops.activations import Runs, cleaned, on_samples, r
 from energy_dissagregation_mlops.vocabulary import BoolArray, FloatArray, Readings, TimeArray
 
 MIN_FROZEN_READINGS = 20  # fewer identical readings are no proof of a frozen meter, however slow it is
+MAX_MAINS_POWER = 25_000.0  # W: no single-phase 100 A connection carries more (230 V x 100 A = 23 kW)
 PERIOD_READINGS = 1000  # so many readings tell the meter's own period
 MIN_COVERAGE = 0.5  # a sample with less of it measured is missing
 

@@ -95,6 +95,14 @@ class Dataset(Protocol):
     path: Path
     source: Source
 
+    def __init__(self, path: Path, name: str | None = None) -> None:
+        """Look at the file's or folder's structure.
+
+        Raises:
+            DataError: it is not of this kind.
+        """
+        ...
+
     @classmethod
     def recognises(cls, path: Path) -> bool:
         """Whether ``path`` looks like this kind; cheap, and never raises."""

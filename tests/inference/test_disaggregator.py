@@ -28,11 +28,12 @@ def card(*, max_power: float = 3000.0) -> Card:
             min_on_duration=0,
             min_off_duration=0,
             power_scale=1,
+            mean_power=1,
         )
         for name in ("kettle", "fridge")
     ]
     return Card(
-        name="fake", version="1", network="fake", num_weights=0, window_length=CORE + 2 * MARGIN, margin=MARGIN,
+        name="fake", version="1", network="fake", network_options={}, num_weights=0, window_length=CORE + 2 * MARGIN, margin=MARGIN,
         sample_period=60, max_gap=180, mains_scale=1, appliances=tuple(known), houses=(), attributions=(),
         input_statistics=InputStatistics(quantiles={}, histogram_edges=(), histogram=(), missing_share=0),
         training={}, git_commit=None, package_version="0", seed=0, created="2026-01-01T00:00:00Z",

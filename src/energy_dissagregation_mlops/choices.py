@@ -1,0 +1,89 @@
+"""What a command takes for granted where a person did not say: the only file, the only house, a zone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from zoneinfo import ZoneInfo, available_timezones
+
+from energy_dissagregation_mlops.errors import ConfigError, DataError, UnknownNameError
+from energy_dissagregation_mlops.meter_csv import Columns, Unit
+from energy_dissagregation_mlops.vocabulary import Dataset
+
+
+def only_file(folder: Path) -> Path:
+    """The only data set in a folder of raw data.
+
+    Raises:
+        DataError: there is none, or there are several.
+    """
+    found = (
+        sorted(path for path in folder.glob("*") if not path.name.startswith(".")) if folder.is_dir() else []
+    )
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise DataError(
+            f"{folder} holds no data: run `edmlops download ukdale` or `edmlops simulate`, or name your file with --data-path"
+        )
+    raise DataError(f"{folder} holds {', '.join(path.name for path in found)}: name one with --data-path")
+
+
+def only_house(dataset: Dataset) -> int:
+    """The only house of a data set.
+
+    Raises:
+        DataError: there are several.
+    """
+    houses = dataset.houses()
+    if len(houses) == 1:
+        return houses[0]
+    raise DataError(f"{dataset.path} holds houses {', '.join(map(str, houses))}: name one with --house")
+
+
+def zone(name: str) -> ZoneInfo:
+    """The time zone of this IANA name.
+
+    Raises:
+        UnknownNameError: there is no such zone; the message lists those that look like it.
+    """
+    known = available_timezones()
+    if name not in known:
+        alike = sorted(each for each in known if name.lower()[:4] in each.lower())[:8]
+        raise UnknownNameError(
+            "time zone", name, alike or ["UTC", "Europe/London", "Europe/Copenhagen"], "use an IANA name"
+        )
+    return ZoneInfo(name)
+
+
+def columns(
+    *, time: str | None, mains: str | None, appliances: list[str], unit: str | None, zone_name: str | None
+) -> Columns:
+    """What a person said of the columns of their file.
+
+    Args:
+        time: the column of times.
+        mains: the column of the mains.
+        appliances: "kettle=Plug 3", one each.
+        unit: of the power.
+        zone_name: of times without a zone.
+
+    Raises:
+        ConfigError: an appliance's column is not given as APPLIANCE=COLUMN.
+        UnknownNameError: there is no such unit or zone.
+    """
+    pairs = []
+    for text in appliances:
+        name, separator, column = text.partition("=")
+        if not (separator and name and column):
+            raise ConfigError(f"--column {text!r}: expected APPLIANCE=COLUMN, as kettle=Plug3")
+        pairs.append((name, column))
+    units = {each.value.lower(): each for each in Unit}
+    if unit is not None and unit.lower() not in units:
+        raise UnknownNameError("unit", unit, [each.value for each in Unit])
+    return Columns(
+        time=time,
+        mains=mains,
+        appliances=tuple(pairs),
+        unit=None if unit is None else units[unit.lower()],
+        time_zone=None if zone_name is None else zone(zone_name).key,
+    )

@@ -1,0 +1,370 @@
+"""The command line `edmlops`: wiring only.
+
+Rooms are imported inside the commands, so that `edmlops --help` waits for none of them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from energy_dissagregation_mlops import __version__, settings, terminal
+from energy_dissagregation_mlops.train import train
+
+if TYPE_CHECKING:
+    from energy_dissagregation_mlops.bundle import Bundle
+    from energy_dissagregation_mlops.meter_csv import Columns
+    from energy_dissagregation_mlops.registry import Registry
+    from energy_dissagregation_mlops.vocabulary import Dataset
+
+app = typer.Typer(
+    help="Energy disaggregation: a home's meter in, each appliance's power out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+models_app = typer.Typer(help="The models on disk: list, show, promote, roll back.", no_args_is_help=True)
+app.add_typer(models_app, name="models")
+app.command()(train)
+
+BundleOption = Annotated[
+    str | None,
+    typer.Option("--bundle", metavar="NAME[@VERSION]", help="The model; by default the one in production."),
+]
+KindOption = Annotated[
+    str | None,
+    typer.Option(
+        "--dataset",
+        metavar="KIND",
+        help="ukdale, simulated, nilmtk, channels, refit or tabular; by default the file tells.",
+    ),
+]
+ZoneOption = Annotated[
+    str | None,
+    typer.Option(
+        "--time-zone",
+        metavar="ZONE",
+        help="Local time, as Europe/London; for times without a zone, and for days.",
+    ),
+]
+TimeColumnOption = Annotated[
+    str | None, typer.Option("--time-column", help="The column of times in your own file.")
+]
+MainsColumnOption = Annotated[
+    str | None, typer.Option("--mains-column", help="The column of the mains in your own file.")
+]
+ApplianceColumnOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column",
+        metavar="APPLIANCE=COLUMN",
+        help="An appliance's column in your own file; repeat it for more.",
+    ),
+]
+UnitOption = Annotated[
+    str | None, typer.Option("--unit", help="W, kW, Wh or kWh, where your own file does not say.")
+]
+HousesOption = Annotated[
+    list[int] | None, typer.Option("--house", help="A house's number; repeat it for more. By default all.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _everywhere(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error; anywhere on the line.")
+    ] = False,
+) -> None:
+    """Energy disaggregation: a home's meter in, each appliance's power out."""
+
+
+@app.command()
+def download(
+    name: Annotated[str, typer.Argument(help="ukdale or refit.")],
+    target_dir: Annotated[
+        Path | None, typer.Option(help="The folder to put it in; by default DATA_PATH/raw.")
+    ] = None,
+    url: Annotated[str | None, typer.Option(help="A mirror to take it from.")] = None,
+    accept_hash: Annotated[
+        str | None, typer.Option(metavar="md5:…|sha256:…", help="The hash of another edition that you trust.")
+    ] = None,
+) -> None:
+    """Download a public data set: resumed after an interruption, checked, unpacked."""
+    from energy_dissagregation_mlops.datasets import download as downloads
+
+    folder = target_dir or settings.raw_path()
+    with terminal.bar(name, in_bytes=True) as update:
+        path = downloads.download(
+            name, folder, url=url, accept_hash=accept_hash,
+            progress=lambda stage, done, total: update(done, total, stage.value),
+        )  # fmt: skip
+    terminal.output().print(
+        f"{path} is there, whole and checked.\nNext: edmlops preprocess --data-path {path}"
+    )
+
+
+@app.command()
+def simulate(
+    houses: Annotated[int, typer.Option(help="How many homes.", min=1)] = 3,
+    days: Annotated[int, typer.Option(help="How many days of each.", min=1)] = 28,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.", min=0)] = 7,
+    output: Annotated[Path | None, typer.Option(help="By default DATA_PATH/raw/simulated.h5.")] = None,
+) -> None:
+    """Make up lifelike homes with metered appliances, in the layout of UK-DALE's file."""
+    from energy_dissagregation_mlops.datasets import simulated
+
+    path = output or settings.raw_path() / "simulated.h5"
+    with terminal.bar("simulating") as update:
+        simulated.simulate(
+            path,
+            houses=houses,
+            days=days,
+            seed=seed,
+            progress=lambda done, total: update(done, total, "houses"),
+        )
+    terminal.output().print(
+        f"{path}: {houses} homes of {days} days\nNext: edmlops preprocess --data-path {path}"
+    )
+
+
+@app.command()
+def inspect(
+    path: Annotated[Path, typer.Argument(help="A data set's file or folder, or your own meter's file.")],
+    house: Annotated[int | None, typer.Option(help="Only this house.")] = None,
+    dataset: KindOption = None,
+    time_column: TimeColumnOption = None,
+    mains_column: MainsColumnOption = None,
+    column: ApplianceColumnOption = None,
+    unit: UnitOption = None,
+    time_zone: ZoneOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a file holds: houses, meters, appliances, span, sample period, gaps."""
+    from energy_dissagregation_mlops import inspection, results
+
+    opened = _open(path, dataset, _columns(time_column, mains_column, column, unit, time_zone))
+    with terminal.bar("reading") as update:
+        found = inspection.survey(
+            opened, house=house, progress=lambda done, total: update(done, total, "channels")
+        )
+    results.show_survey(opened, found, as_json=as_json)
+
+
+@app.command()
+def preprocess(
+    data_path: Annotated[
+        Path | None, typer.Option(help="A raw file or folder; by default the only one in DATA_PATH/raw.")
+    ] = None,
+    output_folder: Annotated[Path | None, typer.Option(help="By default DATA_PATH/processed.")] = None,
+    house: HousesOption = None,
+    appliance: Annotated[
+        list[str] | None, typer.Option(help="An appliance to keep; repeat it for more. By default all.")
+    ] = None,
+    sample_period: Annotated[float, typer.Option(help="Of the regular grid, s.", min=1)] = 60.0,
+    max_gap: Annotated[float, typer.Option(help="Longer gaps are left missing, s.", min=0)] = 180.0,
+    name: Annotated[
+        str | None, typer.Option(help="The data set's name from here on; by default the file tells.")
+    ] = None,
+    dataset: KindOption = None,
+    time_column: TimeColumnOption = None,
+    mains_column: MainsColumnOption = None,
+    column: ApplianceColumnOption = None,
+    unit: UnitOption = None,
+    time_zone: ZoneOption = None,
+) -> None:
+    """Bring raw data onto a regular grid, with on-states, into the store."""
+    from energy_dissagregation_mlops import choices, preprocessing, results
+    from energy_dissagregation_mlops.store import Store
+
+    path = data_path or choices.only_file(settings.raw_path())
+    opened = _open(path, dataset, _columns(time_column, mains_column, column, unit, time_zone), name)
+    config = preprocessing.PreprocessConfig(
+        sample_period=sample_period, max_gap=max_gap, appliances=tuple(appliance) if appliance else None
+    )
+    store = Store(output_folder or settings.processed_path())
+    with terminal.bar("preprocessing") as update:
+        stored = preprocessing.preprocess(
+            opened, store, config, houses=house, progress=lambda what, done, total: update(done, total, what)
+        )
+    results.show_stored(stored)
+
+
+@app.command()
+def evaluate(
+    bundle: BundleOption = None,
+    house: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="DATASET:HOUSE",
+            help="As ukdale:2; repeat it for more. By default all that training has not seen.",
+        ),
+    ] = None,
+    data_folder: Annotated[
+        Path | None, typer.Option(help="The store; by default DATA_PATH/processed.")
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Draw a day of the first house into this file (png, svg, pdf).")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Score a model on houses that it never saw, beside always-off and mean power."""
+    from energy_dissagregation_mlops import evaluation, results
+    from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
+    from energy_dissagregation_mlops.store import Store
+
+    opened = _bundle(bundle)
+    store = Store(data_folder or settings.processed_path())
+    disaggregator = Disaggregator.load(opened)
+    found = []
+    with terminal.bar("evaluating") as update:
+        references = house or evaluation.unseen_houses(opened.card, store)
+        for done, reference in enumerate(references, start=1):
+            stored = store.open(reference, opened.card.sample_period)
+            found.append(evaluation.evaluate(opened, stored, disaggregator))
+            update(done, len(references), reference)
+    results.show_evaluations(found, as_json=as_json)
+    if picture is not None:
+        results.draw_stored(store.open(references[0], opened.card.sample_period), disaggregator, picture)
+
+
+@app.command()
+def predict(
+    meter_file: Annotated[Path, typer.Argument(help="Your meter's CSV or Parquet, or a data set's file.")],
+    output: Annotated[
+        Path, typer.Option(help="A .parquet or .csv file; daily energy and activations stand beside it.")
+    ] = Path("appliances.parquet"),
+    bundle: BundleOption = None,
+    house: Annotated[int | None, typer.Option(help="Which house of a file of several.")] = None,
+    max_gap: Annotated[
+        float | None,
+        typer.Option(help="Hold a reading so long, s; for a meter that only reports changes.", min=0),
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Draw the liveliest day into this file (png, svg, pdf).")
+    ] = None,
+    dataset: KindOption = None,
+    time_column: TimeColumnOption = None,
+    mains_column: MainsColumnOption = None,
+    unit: UnitOption = None,
+    time_zone: ZoneOption = None,
+) -> None:
+    """Say what each appliance used: from a meter's file to power, daily energy and activations."""
+    from energy_dissagregation_mlops import choices, prediction, results
+    from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
+
+    opened = _open(meter_file, dataset, _columns(time_column, mains_column, None, unit, time_zone))
+    disaggregator = Disaggregator.load(_bundle(bundle))
+    number = choices.only_house(opened) if house is None else house
+    zone = choices.zone(time_zone or opened.source.time_zone)
+    mains = prediction.read_mains(opened, number, disaggregator, max_gap=max_gap)
+    with terminal.bar("disaggregating") as update:
+        made = prediction.predict(
+            mains,
+            disaggregator,
+            output,
+            zone=zone,
+            progress=lambda done, total: update(done, total, "samples"),
+        )
+    results.show_prediction(made, disaggregator.card)
+    if picture is not None:
+        results.draw_prediction(meter_file.name, mains, disaggregator, zone, picture)
+
+
+@app.command()
+def export(
+    bundle: BundleOption = None,
+    output: Annotated[Path | None, typer.Option(help="Copy the checked graph to this file.")] = None,
+) -> None:
+    """Check a model's ONNX graph against its network, and copy it out."""
+    from energy_dissagregation_mlops import results
+    from energy_dissagregation_mlops.export import checked_graph
+
+    opened = _bundle(bundle)
+    path, parity = checked_graph(opened, output)
+    results.show_export(opened, path, parity)
+
+
+@models_app.command("list")
+def list_models(as_json: JsonOption = False) -> None:
+    """List every version of every model."""
+    from energy_dissagregation_mlops import results
+
+    results.show_models(_registry(), as_json=as_json)
+
+
+@models_app.command("show")
+def show_model(
+    reference: Annotated[
+        str | None, typer.Argument(metavar="[NAME[@VERSION]]", help="By default the one in production.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a model's card."""
+    from energy_dissagregation_mlops import results
+
+    results.show_card(_bundle(reference), as_json=as_json)
+
+
+@models_app.command("promote")
+def promote_model(
+    reference: Annotated[
+        str, typer.Argument(metavar="NAME@VERSION", help="The version to serve from now on.")
+    ],
+) -> None:
+    """Put a version into production, once its files are checked."""
+    promoted = _registry().promote(reference)
+    terminal.output().print(f"{promoted.card.reference} is in production")
+
+
+@models_app.command("rollback")
+def roll_back_model(name: Annotated[str, typer.Argument(metavar="NAME", help="The model.")]) -> None:
+    """Put the version before the one in production back."""
+    found = _registry().rollback(name)
+    terminal.output().print(f"{found.card.reference} is in production again")
+
+
+def _registry() -> Registry:
+    from energy_dissagregation_mlops.registry import Registry
+
+    return Registry(settings.MODELS_PATH.value())
+
+
+def _bundle(reference: str | None) -> Bundle:
+    return _registry().resolve(reference)
+
+
+def _open(path: Path, kind: str | None, columns: Columns, name: str | None = None) -> Dataset:
+    from energy_dissagregation_mlops.datasets.opening import open_dataset
+
+    return open_dataset(path, kind=kind, name=name, columns=columns)
+
+
+def _columns(
+    time: str | None, mains: str | None, appliances: list[str] | None, unit: str | None, zone: str | None
+) -> Columns:
+    from energy_dissagregation_mlops import choices
+
+    return choices.columns(time=time, mains=mains, appliances=appliances or [], unit=unit, zone_name=zone)
+
+
+def main() -> None:
+    """Run `edmlops`."""
+    terminal.run(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Raw data, each kind behind one contract (``vocabulary.Dataset``)."""

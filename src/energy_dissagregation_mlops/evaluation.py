@@ -1,0 +1,146 @@
+"""How good a bundle is on houses that it never saw, through the very path that users are served.
+
+Every score stands beside those of two predictors that look at nothing: always off, and each
+appliance's mean power in the training houses. A house that training has seen is refused.
+
+Shapes: T series length, A appliances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from energy_dissagregation_mlops.bundle import ApplianceCard, Bundle, Card
+from energy_dissagregation_mlops.errors import LeakError, StoreError
+from energy_dissagregation_mlops.inference.disaggregator import BLOCK, Disaggregator
+from energy_dissagregation_mlops.metrics import Scorer, Scores, Trace
+from energy_dissagregation_mlops.store import Manifest, Store, StoredHouse
+from energy_dissagregation_mlops.vocabulary import BoolArray, FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplianceEvaluation:
+    """One appliance of one house: the model's scores, and those of the predictors that look at nothing."""
+
+    appliance: str
+    model: Scores
+    always_off: Scores
+    mean_power: Scores
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """A bundle on one house."""
+
+    bundle: str  # "home@3"
+    bundle_sha256: str
+    house: str  # "ukdale:2"
+    sample_period: float  # s
+    appliances: tuple[ApplianceEvaluation, ...]
+    unmetered: tuple[str, ...]  # appliances of the bundle that the house has no meter for
+
+
+def unseen_houses(card: Card, store: Store) -> list[str]:
+    """References of the stored houses of the bundle's period that training has not seen.
+
+    Raises:
+        StoreError: there is none.
+    """
+    manifests = store.manifests(card.sample_period)
+    unseen = [each.reference for each in manifests if not _seen(card, each)]
+    if not unseen:
+        held = ", ".join(each.reference for each in manifests) or "nothing"
+        raise StoreError(
+            f"no house at {card.sample_period:g} s in {store.root} is new to {card.reference} (it holds {held}): "
+            "preprocess another house, or train with --test-house to keep one unseen"
+        )
+    return unseen
+
+
+def evaluate(bundle: Bundle, house: StoredHouse, disaggregator: Disaggregator) -> Evaluation:
+    """Score a bundle on a house.
+
+    Raises:
+        LeakError: training has seen the house, under this name or another.
+        StoreError: the house is of another sample period, or has none of the bundle's appliances.
+    """
+    card, manifest = bundle.card, house.manifest
+    if _seen(card, manifest):
+        raise LeakError(
+            f"{manifest.reference} was seen in training of {card.reference}: a score on it would say nothing; "
+            "name another house, or train without it"
+        )
+    if manifest.sample_period != card.sample_period:
+        raise StoreError(
+            f"{manifest.reference} is at {manifest.sample_period:g} s, {card.reference} at {card.sample_period:g} s: "
+            f"preprocess it with --sample-period {card.sample_period:g}"
+        )
+    metered = [each for each in card.appliances if each.name in manifest.appliances]
+    if not metered:
+        raise StoreError(
+            f"{manifest.reference} meters none of {', '.join(card.appliance_names)}: evaluate on another house"
+        )
+    scorers = {each.name: _Contest(each, manifest) for each in metered}
+    for part in disaggregator.stream(_blocks(house.mains), start=manifest.start):
+        begin = round((part.start - manifest.start) / manifest.sample_period)
+        span = slice(begin, begin + len(part.mains))
+        for name, contest in scorers.items():
+            true = manifest.appliances.index(name)
+            predicted = part.appliances.index(name)
+            contest.update(
+                Trace(power=house.power[true, span], on=house.on[true, span]),
+                Trace(power=part.power[predicted], on=part.on[predicted]),
+            )
+    return Evaluation(
+        bundle=card.reference, bundle_sha256=bundle.sha256, house=manifest.reference,
+        sample_period=card.sample_period,
+        appliances=tuple(contest.finish() for contest in scorers.values()),
+        unmetered=tuple(name for name in card.appliance_names if name not in scorers),
+    )  # fmt: skip
+
+
+class _Contest:
+    """The model and its two baselines on one appliance."""
+
+    def __init__(self, known: ApplianceCard, manifest: Manifest) -> None:
+        self._known = known
+        self._model, self._off, self._mean = (
+            Scorer(sample_period=manifest.sample_period, start=manifest.start) for _ in range(3)
+        )
+
+    def update(self, true: Trace, predicted: Trace) -> None:
+        known = self._known
+        self._model.update(true, predicted)
+        self._off.update(true, _constant(0.0, predicted.power, on=False))
+        self._mean.update(
+            true,
+            _constant(known.mean_power, predicted.power, on=known.mean_power >= known.on_power_threshold),
+        )
+
+    def finish(self) -> ApplianceEvaluation:
+        return ApplianceEvaluation(
+            appliance=self._known.name,
+            model=self._model.finish(),
+            always_off=self._off.finish(),
+            mean_power=self._mean.finish(),
+        )
+
+
+def _constant(watts: float, like: FloatArray, *, on: bool) -> Trace:
+    """A predictor that looks at nothing, where the model had something to look at."""
+    present = np.isfinite(like)
+    state: BoolArray = present & on
+    return Trace(power=np.where(present, np.float32(watts), np.float32(np.nan)), on=state)
+
+
+def _seen(card: Card, manifest: Manifest) -> bool:
+    """Whether training saw the house, under its name or its mains under another."""
+    readings = {each for house in card.houses for each in house.mains_sha256}
+    return manifest.reference in card.seen or bool(readings & set(manifest.meters[0].sha256))
+
+
+def _blocks(mains: FloatArray) -> Sequence[FloatArray]:
+    return [np.asarray(mains[begin : begin + BLOCK]) for begin in range(0, len(mains), BLOCK)]

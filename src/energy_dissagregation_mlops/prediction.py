@@ -1,0 +1,221 @@
+"""A meter file in, three tables out: power by sample, energy by day, and every activation.
+
+    NAME.parquet              time (UTC), mains, one column an appliance, other; W
+    NAME.daily.parquet        day, measured_hours, and energy in kWh of each of those
+    NAME.activations.parquet  appliance, start, stop (UTC), energy_kwh, peak_power W
+
+or the same as CSV. They appear together, whole, at the end. Memory grows with the grid of the mains
+alone, 4 bytes a sample.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from energy_dissagregation_mlops.activations import Activation
+from energy_dissagregation_mlops.errors import ConfigError, DataError
+from energy_dissagregation_mlops.files import atomic_file
+from energy_dissagregation_mlops.inference.disaggregator import BLOCK, Disaggregator
+from energy_dissagregation_mlops.inference.summary import DayEnergy, Summary
+from energy_dissagregation_mlops.signals import MAX_MAINS_POWER, Counts
+from energy_dissagregation_mlops.vocabulary import (
+    JOULES_PER_KWH,
+    MAINS,
+    OTHER,
+    TIME,
+    Dataset,
+    Disaggregation,
+    FloatArray,
+)
+
+logger = logging.getLogger(__name__)
+
+SUFFIXES = (".parquet", ".csv")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MainsSeries:
+    """A house's mains on a bundle's grid, and what was done to bring it there."""
+
+    start: float  # s since 1970, UTC
+    power: FloatArray  # (T,) W, NaN where missing
+    source_period: float  # s
+    counts: Counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """What was written, and what it says in short."""
+
+    files: tuple[Path, ...]  # power, daily, activations
+    mains: MainsSeries
+    days: list[DayEnergy]
+    activations: list[Activation]
+
+
+def read_mains(
+    dataset: Dataset, house: int, disaggregator: Disaggregator, *, max_gap: float | None = None
+) -> MainsSeries:
+    """A house's mains on the bundle's grid.
+
+    Args:
+        dataset: opened.
+        house: its number.
+        disaggregator: whose grid.
+        max_gap: s, where it is to differ from the bundle's own.
+
+    Raises:
+        DataError: the house has no mains, or no usable reading.
+        UnknownNameError: there is no such house.
+    """
+    meters = [meter for meter in dataset.meters(house) if meter.name == MAINS]
+    if not meters:
+        raise DataError(
+            f"{dataset.path}: house {house} has no mains: expected a column or meter of a name such as 'mains'; name it with --mains-column"
+        )
+    parts = []
+    for channel in meters[0].channels:
+        resampler = disaggregator.resampler(max_power=MAX_MAINS_POWER, max_gap=max_gap)
+        for readings in dataset.read(house, channel):
+            resampler.add(readings)
+        part = resampler.result()
+        if part is None:
+            raise DataError(
+                f"{dataset.path}: the mains of house {house} hold no usable reading: expected power in W, found none"
+            )
+        parts.append(part)
+    period = disaggregator.card.sample_period
+    start = max(part.start for part in parts)
+    stop = min(part.start + len(part.power) * period for part in parts)
+    length = round((stop - start) / period)
+    if length < 1:
+        raise DataError(f"{dataset.path}: the mains channels of house {house} do not overlap in time")
+    offsets = [round((start - part.start) / period) for part in parts]
+    power = np.sum(
+        [part.power[offset : offset + length] for part, offset in zip(parts, offsets, strict=True)], axis=0
+    )
+    return MainsSeries(start=start, power=power, source_period=parts[0].source_period, counts=parts[0].counts)
+
+
+def predict(
+    mains: MainsSeries, disaggregator: Disaggregator, output: Path, *,
+    zone: ZoneInfo, progress: Callable[[int, int], None] | None = None,
+) -> Prediction:  # fmt: skip
+    """Take the mains apart and write the three tables.
+
+    Args:
+        mains: on the bundle's grid.
+        disaggregator: of the bundle.
+        output: a .parquet or .csv file; the others stand beside it.
+        zone: of the local days.
+        progress: told of samples done and in all.
+
+    Raises:
+        ConfigError: ``output`` ends in something else.
+        EdmlopsError: it can't be written.
+    """
+    files = _files(output)
+    card = disaggregator.card
+    summary = Summary.of(card.appliances, sample_period=card.sample_period, zone=zone)
+    blocks = (mains.power[begin : begin + BLOCK] for begin in range(0, len(mains.power), BLOCK))
+    with ExitStack() as stack:
+        asides = [stack.enter_context(atomic_file(file)) for file in files]
+        with _Writer(asides[0], output.suffix, _power_schema(card.appliance_names)) as writer:
+            done = 0
+            for part in disaggregator.stream(blocks, start=mains.start):
+                summary.add(part)
+                writer.write(_power_table(part))
+                done += len(part.mains)
+                if progress is not None:
+                    progress(done, len(mains.power))
+        days, activations = summary.days(), summary.activations()
+        for aside, table in zip(
+            asides[1:],
+            (_daily_table(days, card.appliance_names), _activation_table(activations)),
+            strict=True,
+        ):
+            with _Writer(aside, output.suffix, table.schema) as writer:
+                writer.write(table)
+    return Prediction(files=files, mains=mains, days=days, activations=activations)
+
+
+def _files(output: Path) -> tuple[Path, ...]:
+    if output.suffix not in SUFFIXES:
+        raise ConfigError(
+            f"--output {output}: expected a name that ends in {' or '.join(SUFFIXES)}; choose one"
+        )
+    return (
+        output,
+        output.with_suffix(f".daily{output.suffix}"),
+        output.with_suffix(f".activations{output.suffix}"),
+    )
+
+
+class _Writer:
+    """A table written piece by piece, as Parquet or CSV."""
+
+    def __init__(self, path: Path, suffix: str, schema: pa.Schema) -> None:
+        if suffix == ".parquet":
+            self._writer = pa.parquet.ParquetWriter(path, schema, compression="zstd")
+        else:
+            self._writer = pa.csv.CSVWriter(path, schema)
+
+    def __enter__(self) -> _Writer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.close()
+
+    def write(self, table: pa.Table) -> None:
+        """Add rows."""
+        self._writer.write_table(table)
+
+
+_INSTANT = pa.timestamp("ms", tz="UTC")
+
+
+def _power_schema(appliances: tuple[str, ...]) -> pa.Schema:
+    return pa.schema([(TIME, _INSTANT), *((name, pa.float32()) for name in (MAINS, *appliances, OTHER))])
+
+
+def _instants(seconds: object) -> pa.Array:
+    return pa.array(np.round(np.asarray(seconds, np.float64) * 1000).astype(np.int64)).cast(_INSTANT)
+
+
+def _power_table(part: Disaggregation) -> pa.Table:
+    time = part.start + part.sample_period * np.arange(len(part.mains))
+    # A missing sample is null, which every reader of either format takes for missing.
+    columns = [pa.array(row, pa.float32(), from_pandas=True) for row in (part.mains, *part.power, part.other)]
+    return pa.Table.from_arrays([_instants(time), *columns], schema=_power_schema(part.appliances))
+
+
+def _daily_table(days: list[DayEnergy], appliances: tuple[str, ...]) -> pa.Table:
+    columns = {
+        "day": pa.array([each.day for each in days], pa.date32()),
+        "measured_hours": pa.array([each.measured_seconds / 3600 for each in days], pa.float64()),
+    }
+    for name in (MAINS, *appliances, OTHER):
+        columns[f"{name}_kwh"] = pa.array([each.energy_kwh[name] for each in days], pa.float64())
+    return pa.table(columns)
+
+
+def _activation_table(activations: list[Activation]) -> pa.Table:
+    return pa.table(
+        {
+            "appliance": pa.array([each.appliance for each in activations], pa.string()),
+            "start": _instants([each.start for each in activations]),
+            "stop": _instants([each.stop for each in activations]),
+            "energy_kwh": pa.array([each.energy / JOULES_PER_KWH for each in activations], pa.float64()),
+            "peak_power": pa.array([each.peak for each in activations], pa.float32()),
+        }
+    )

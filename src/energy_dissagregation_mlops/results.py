@@ -1,0 +1,310 @@
+"""What a command shows at its end: tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from energy_dissagregation_mlops.bundle import Bundle, Card
+from energy_dissagregation_mlops.terminal import output, show_table
+from energy_dissagregation_mlops.vocabulary import MAINS, OTHER, SECONDS_PER_DAY
+
+if TYPE_CHECKING:  # each command imports the room it needs, and no other
+    from energy_dissagregation_mlops.evaluation import Evaluation
+    from energy_dissagregation_mlops.export import Parity
+    from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
+    from energy_dissagregation_mlops.inspection import MeterSurvey
+    from energy_dissagregation_mlops.prediction import MainsSeries, Prediction
+    from energy_dissagregation_mlops.registry import Registry
+    from energy_dissagregation_mlops.store import StoredHouse
+    from energy_dissagregation_mlops.training.progress import Progress
+    from energy_dissagregation_mlops.vocabulary import Dataset
+
+LOW_COVERAGE = 0.8  # below it a person is told how to hold readings longer
+
+
+def _number(value: float | None, digits: int = 1, suffix: str = "") -> str:
+    return "-" if value is None or not np.isfinite(value) else f"{value:,.{digits}f}{suffix}"
+
+
+def _moment(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}"
+
+
+def _print_json(value: object) -> None:
+    output().print_json(json.dumps(value, allow_nan=False))
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and np.isfinite(value) else None
+
+
+def show_survey(dataset: Dataset, found: Sequence[MeterSurvey], *, as_json: bool) -> None:
+    """What a raw file holds."""
+    if as_json:
+        meters = [
+            {
+                key: _finite(value) if isinstance(value, float) else value
+                for key, value in dataclasses.asdict(each).items()
+            }
+            for each in found
+        ]
+        _print_json(
+            {
+                "path": str(dataset.path),
+                "kind": dataset.kind,
+                "name": dataset.name,
+                **dataclasses.asdict(dataset.source),
+                "meters": meters,
+            }
+        )
+        return
+    rows = [
+        (
+            str(each.house), each.name + ("*" if each.shared_with else ""), each.quantity.value,
+            _moment(each.start), _moment(each.stop), _number(each.sample_period, 0, " s"), f"{each.readings:,}",
+            f"{each.gaps:,}", _number(None if each.missing_share is None else 100 * each.missing_share, 1, " %"),
+            _number(each.energy_per_day_kwh, 2),
+        )
+        for each in found
+    ]  # fmt: skip
+    shared = [
+        f"* house {each.house}: {each.name} shares its meter with {', '.join(each.shared_with)}"
+        for each in found
+        if each.shared_with
+    ]
+    show_table(
+        f"{dataset.path.name} ({dataset.source.title}, {dataset.kind}; {dataset.source.licence})",
+        (
+            "house",
+            "meter",
+            "power",
+            "from (UTC)",
+            "to",
+            "period",
+            "readings",
+            "gaps > 3 min",
+            "missing",
+            "kWh/day",
+        ),
+        rows,
+        caption="\n".join(shared),
+    )
+
+
+def show_stored(houses: Sequence[StoredHouse]) -> None:
+    """The processed houses, and what was done to their readings."""
+    rows = []
+    for house in houses:
+        manifest = house.manifest
+        for meter in manifest.meters:
+            counts = meter.counts
+            rows.append(
+                (
+                    manifest.reference if meter.name == MAINS else "", meter.name,
+                    _number(manifest.length * manifest.sample_period / SECONDS_PER_DAY) if meter.name == MAINS else "",
+                    f"{counts['readings']:,.0f}", f"{counts['missing'] + counts['duplicates'] + counts['frozen']:,.0f}",
+                    f"{counts['clipped'] + counts['negative']:,.0f}", _number(counts["filled_seconds"] / 3600),
+                    _number(100 * counts["missing_samples"] / max(manifest.length, 1), 1, " %"),
+                )
+            )  # fmt: skip
+    title = f"processed at {houses[0].manifest.sample_period:g} s" if houses else "processed"
+    show_table(
+        title, ("house", "meter", "days", "readings", "dropped", "clipped", "filled h", "missing"), rows
+    )
+    for house in houses:
+        output().print(str(house.folder))
+
+
+def training_note(progress: Progress) -> str:
+    """Where a training run is, in a few words."""
+    note = f"epoch {progress.epoch}/{progress.epochs}, loss {progress.loss:.4f}, {progress.samples_per_second:,.0f} samples/s"
+    if progress.validation is not None:
+        note += f", validation {progress.validation.score:.3f} of always-off"
+    return note
+
+
+def show_trained(bundle: Bundle, *, promoted: bool) -> None:
+    """A new bundle and its validation scores."""
+    metrics = bundle.metrics()
+    assert isinstance(metrics, dict)
+    validation = metrics["validation"]
+    if validation is not None:
+        rows = [
+            (each["appliance"], _number(each["mae"]), _number(each["always_off_mae"]), _number(each["f1"], 2))
+            for each in validation["appliances"]
+        ]
+        show_table(
+            "validation, on stretches kept out of training",
+            ("appliance", "MAE W", "always-off MAE W", "F1"),
+            rows,
+        )
+    card = bundle.card
+    state = "in production" if promoted else "not in production: `edmlops models promote` puts it there"
+    output().print(
+        f"{card.reference} ({card.network}, {card.num_weights:,} weights), {state}\nbundle: {bundle.folder}"
+    )
+
+
+def show_evaluations(found: Sequence[Evaluation], *, as_json: bool) -> None:
+    """Scores on unseen houses, each beside its baselines."""
+    if as_json:
+        _print_json([_evaluation_json(each) for each in found])
+        return
+    for each in found:
+        rows = [
+            (
+                one.appliance, _number(one.model.mae), _number(one.always_off.mae), _number(one.mean_power.mae),
+                _number(one.model.f1, 2), _number(one.model.sae, 2),
+                f"{_number(one.model.energy_per_day_true_kwh, 2)} / {_number(one.model.energy_per_day_predicted_kwh, 2)}",
+                f"{one.model.num_activations_found} of {one.model.num_activations}, {one.model.num_activations_predicted} said",
+            )
+            for one in each.appliances
+        ]  # fmt: skip
+        without = f"no meter there for {', '.join(each.unmetered)}" if each.unmetered else ""
+        show_table(
+            f"{each.bundle} on {each.house}, never seen in training, every {each.sample_period:g} s",
+            (
+                "appliance",
+                "MAE W",
+                "always-off",
+                "mean power",
+                "F1",
+                "SAE",
+                "kWh/day true / predicted",
+                "activations found",
+            ),
+            rows,
+            caption=without,
+        )
+
+
+def _evaluation_json(found: Evaluation) -> dict[str, object]:
+    return {
+        "bundle": found.bundle, "bundle_sha256": found.bundle_sha256, "house": found.house,
+        "sample_period": found.sample_period, "unmetered": list(found.unmetered),
+        "appliances": [
+            {
+                "appliance": one.appliance, "model": one.model.to_json(),
+                "always_off": one.always_off.to_json(), "mean_power": one.mean_power.to_json(),
+            }
+            for one in found.appliances
+        ],
+    }  # fmt: skip
+
+
+def show_prediction(made: Prediction, card: Card) -> None:
+    """What each appliance used, and where the tables are."""
+    days = [day for day in made.days if day.measured_seconds > 0]
+    measured = sum(day.measured_seconds for day in days)
+    coverage = measured / max(len(made.mains.power) * card.sample_period, 1)
+    totals = {
+        name: sum(day.energy_kwh[name] for day in days) for name in (MAINS, *card.appliance_names, OTHER)
+    }
+    rows = []
+    for name, energy in totals.items():
+        uses = sum(each.appliance == name for each in made.activations)
+        per_day = energy / measured * SECONDS_PER_DAY if measured else float("nan")
+        share = 100 * energy / totals[MAINS] if totals[MAINS] else float("nan")
+        counted = "" if name in (MAINS, OTHER) else f"{uses:,}"
+        rows.append((name, _number(energy, 2), _number(per_day, 2), _number(share, 1, " %"), counted))
+    caption = f"{_moment(made.mains.start)} UTC, {measured / SECONDS_PER_DAY:,.1f} days measured ({100 * coverage:.0f} % of the span), by {card.reference}"
+    show_table("what each appliance used", ("", "kWh", "kWh/day", "share", "uses"), rows, caption=caption)
+    if coverage < LOW_COVERAGE:
+        output().print(
+            f"Only {100 * coverage:.0f} % of the span is measured: a reading is held for {card.max_gap:g} s at most. "
+            "If your meter only reports changes, say how long a reading holds: --max-gap 3600",
+            style="yellow",
+        )
+    for path in made.files:
+        output().print(str(path))
+
+
+def draw_prediction(
+    title: str, mains: MainsSeries, disaggregator: Disaggregator, zone: ZoneInfo, path: Path
+) -> None:
+    """Draw a day of a home whose appliances nobody measured."""
+    from energy_dissagregation_mlops.report import DayPicture, draw_day
+
+    found = disaggregator.disaggregate(mains.power, start=mains.start)
+    output().print(str(draw_day(DayPicture(title=title, found=found, true={}, zone=zone), path)))
+
+
+def draw_stored(house: StoredHouse, disaggregator: Disaggregator, path: Path) -> None:
+    """Draw a day of a processed house, measured appliances beside disaggregated ones."""
+    from energy_dissagregation_mlops.report import DayPicture, draw_day
+
+    manifest = house.manifest
+    found = disaggregator.disaggregate(np.asarray(house.mains), start=manifest.start)
+    true = {name: np.asarray(power) for name, power in zip(manifest.appliances, house.power, strict=True)}
+    picture = DayPicture(title=manifest.reference, found=found, true=true, zone=ZoneInfo(manifest.time_zone))
+    output().print(str(draw_day(picture, path)))
+
+
+def show_export(bundle: Bundle, path: Path, parity: Parity) -> None:
+    """How far the graph is from its network."""
+    output().print(
+        f"{bundle.card.reference}: the graph differs from the network by at most {parity.power:.2g} W and "
+        f"{parity.on_probability:.2g} in probability, over {parity.num_windows} windows\n{path}"
+    )
+
+
+def show_models(registry: Registry, *, as_json: bool) -> None:
+    """Every version of every model."""
+    cards = registry.cards()
+    production = {name: registry.production(name) for name in registry.names()}
+    if as_json:
+        _print_json(
+            [
+                {
+                    "reference": card.reference,
+                    "production": str(production[card.name]) == card.version,
+                    "card": card.model_dump(mode="json"),
+                }
+                for card in cards
+            ]
+        )
+        return
+    rows = [
+        (
+            card.reference, "yes" if str(production[card.name]) == card.version else "", card.network,
+            f"{card.num_weights:,}", f"{card.sample_period:g} s", ", ".join(card.appliance_names), card.created[:16],
+        )
+        for card in cards
+    ]  # fmt: skip
+    show_table(
+        f"models in {registry.root}",
+        ("model", "production", "network", "weights", "period", "appliances", "created (UTC)"),
+        rows,
+    )
+
+
+def show_card(bundle: Bundle, *, as_json: bool) -> None:
+    """A bundle's card."""
+    card = bundle.card
+    if as_json:
+        _print_json(card.model_dump(mode="json") | {"sha256": bundle.sha256})
+        return
+    rows = [
+        ("model", card.reference), ("description", card.description or "-"),
+        ("network", f"{card.network}, {card.num_weights:,} weights"),
+        ("grid", f"{card.sample_period:g} s, windows of {card.window_length} samples, {card.margin} of context at either end"),
+        ("appliances", ", ".join(card.appliance_names)),
+        ("houses", "\n".join(f"{house.reference} ({house.role})" for house in card.houses)),
+        ("data", "\n".join(f"{each.title}; {each.licence}; {each.attribution}".rstrip("; ") for each in card.attributions)),
+        ("seed", str(card.seed)), ("commit", card.git_commit or "-"), ("created", card.created), ("sha256", bundle.sha256),
+        ("folder", str(bundle.folder)),
+    ]  # fmt: skip
+    from rich.table import Table
+
+    table = Table(show_header=False)
+    for key, value in rows:
+        table.add_row(key, value)
+    output().print(table)

@@ -1,0 +1,138 @@
+"""What a person sees in a terminal: bars while they wait, tables at the end, errors in one line.
+
+Bars, logs and errors go to standard error, results to standard output. Rich is imported when something
+is drawn: `edmlops --help` must not wait for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from energy_dissagregation_mlops.errors import EdmlopsError
+
+if TYPE_CHECKING:
+    import typer
+    from rich.console import Console
+
+DEBUG = "--debug"
+FILE_WIDTH = 160  # columns
+INTERRUPTED = 130  # what a shell expects of a program that Ctrl-C ended
+
+Update = Callable[[float, float | None, str], None]  # (done, total or None, what is going on)
+
+
+def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> None:
+    """Run a command line and exit: a user's mistake is one line and status 1.
+
+    Args:
+        app: the commands.
+        arguments: in place of the process's; ``--debug`` among them shows tracebacks.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = DEBUG in given
+    set_up_logging(logging.DEBUG if debug else logging.INFO)
+    try:
+        app(args=[each for each in given if each != DEBUG])
+    except EdmlopsError as error:
+        _fail(error, 1, debug=debug)
+    except KeyboardInterrupt as error:
+        _fail("interrupted: nothing was left half-written", INTERRUPTED, debug=debug, cause=error)
+    except BrokenPipeError:
+        # Whoever read the output has enough of it (`| head`): that is no error.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        _fail(f"{error.filename or 'the system'}: {error.strerror or error}", 1, debug=debug, cause=error)
+
+
+def _fail(problem: object, status: int, *, debug: bool, cause: BaseException | None = None) -> None:
+    if debug:
+        raise cause if cause is not None else problem  # type: ignore[misc]
+    sys.stderr.write(f"error: {' '.join(str(problem).split())}\n")
+    sys.exit(status)
+
+
+class _Lines(logging.Handler):
+    """Log records as lines above a bar that may be there."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        prefix = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
+        errors().print(
+            prefix + record.getMessage(), style="yellow" if prefix else "dim", markup=False, highlight=False
+        )
+
+
+def set_up_logging(level: int) -> None:
+    """Show this package's log records on standard error."""
+    logger = logging.getLogger("energy_dissagregation_mlops")
+    logger.setLevel(level)
+    logger.handlers = [_Lines()]
+    logger.propagate = False
+
+
+_consoles: dict[bool, Console] = {}
+
+
+def _console(*, stderr: bool) -> Console:
+    from rich.console import Console
+
+    if stderr not in _consoles:
+        console = Console(stderr=stderr, soft_wrap=True)
+        # A file or a pipe has no width: a table in it is as wide as it needs to be.
+        _consoles[stderr] = (
+            console if console.is_terminal else Console(stderr=stderr, soft_wrap=True, width=FILE_WIDTH)
+        )
+    return _consoles[stderr]
+
+
+def errors() -> Console:
+    """The console on standard error."""
+    return _console(stderr=True)
+
+
+def output() -> Console:
+    """The console on standard output."""
+    return _console(stderr=False)
+
+
+@contextmanager
+def bar(title: str, *, in_bytes: bool = False) -> Iterator[Update]:
+    """A progress bar for the length of the block, with the time left, and the speed of a transfer."""
+    from rich import progress
+
+    columns: list[progress.ProgressColumn] = [progress.TextColumn("{task.description}"), progress.BarColumn()]
+    if in_bytes:
+        columns += [progress.DownloadColumn(), progress.TransferSpeedColumn()]
+    else:
+        columns.append(progress.TaskProgressColumn())
+    columns += [progress.TimeElapsedColumn(), progress.TextColumn("left"), progress.TimeRemainingColumn()]
+    columns.append(progress.TextColumn("[dim]{task.fields[note]}"))
+    with progress.Progress(*columns, console=errors()) as drawn:
+        task = drawn.add_task(title, total=None, note="")
+
+        def update(done: float, total: float | None, note: str = "") -> None:
+            drawn.update(task, completed=done, total=total, note=note)
+
+        yield update
+
+
+def show_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, caption: str = ""
+) -> None:
+    """Print a table: columns of words to the left, columns with a number to the right."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, caption=caption or None, box=box.SIMPLE_HEAD, title_style="bold")
+    table.title_justify = table.caption_justify = "left"
+    lines = list(rows)
+    for number, column in enumerate(columns):
+        has_number = any(character.isdigit() for line in lines for character in line[number][:1])
+        table.add_column(column, justify="right" if has_number else "left", overflow="fold")
+    for line in lines:
+        table.add_row(*line)
+    output().print(table)

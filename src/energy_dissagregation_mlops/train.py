@@ -1,0 +1,87 @@
+"""The training service: `edmlops train`, `python -m energy_dissagregation_mlops.train`, or under torchrun.
+
+Wiring only; rooms are imported inside the command.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from energy_dissagregation_mlops import settings, terminal
+
+if TYPE_CHECKING:
+    from energy_dissagregation_mlops.training.progress import Progress
+
+
+def train(
+    config: Annotated[
+        Path | None, typer.Option(help="A run's YAML file, as configs/demo.yaml; by default the defaults.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Rounds of training; TRAIN_EPOCHS.", min=1)] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Windows of a step; TRAIN_BATCH_SIZE.", min=1)
+    ] = None,
+    lr: Annotated[float | None, typer.Option(help="The highest learning rate; TRAIN_LR.")] = None,
+    house: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="DATASET:HOUSE",
+            help="A house to train on; repeat it. By default all but the test houses.",
+        ),
+    ] = None,
+    test_house: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="DATASET:HOUSE", help="A house to keep unseen; repeat it. By default one of several."
+        ),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The model's name.")] = None,
+    data_folder: Annotated[
+        Path | None, typer.Option(help="The store; by default DATA_PATH/processed.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run that was interrupted.")
+    ] = False,
+    promote: Annotated[bool, typer.Option(help="Put the new version into production.")] = True,
+) -> None:
+    """Train a network on the processed houses and put it into production."""
+    from energy_dissagregation_mlops import results, training_run
+    from energy_dissagregation_mlops.config import Flags, load_run
+    from energy_dissagregation_mlops.registry import Registry
+    from energy_dissagregation_mlops.store import Store
+
+    run = load_run(config, Flags(epochs=epochs, batch_size=batch_size, lr=lr))
+    changes = {
+        "houses": tuple(house) if house else None,
+        "test_houses": tuple(test_house) if test_house else None,
+        "name": name,
+    }
+    run = dataclasses.replace(run, **{key: value for key, value in changes.items() if value is not None})  # type: ignore[arg-type]
+    registry = Registry(settings.MODELS_PATH.value())
+    store = Store(data_folder or settings.processed_path())
+    with terminal.bar("training") as update:
+
+        def report(progress: Progress) -> None:
+            update(progress.step, progress.steps, results.training_note(progress))
+
+        bundle = training_run.train(store, registry, run, resume=resume, report=report)
+    if bundle is None:
+        return
+    if promote:
+        registry.promote(bundle.card.reference)
+    results.show_trained(bundle, promoted=promote)
+
+
+def main() -> None:
+    """Run the training service."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app.command()(train)
+    terminal.run(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,313 @@
+"""From the store to a bundle in the registry: choose houses, train, export, write the card.
+
+Test houses are never opened here, so nothing about them can reach the bundle.
+
+Shapes: T series length, A appliances.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import JsonValue
+
+from energy_dissagregation_mlops import __version__, export, networks
+from energy_dissagregation_mlops.appliances import Appliance, select
+from energy_dissagregation_mlops.bundle import (
+    GRAPH,
+    METRICS,
+    WEIGHTS,
+    ApplianceCard,
+    Attribution,
+    Bundle,
+    Card,
+    HouseCard,
+    InputStatistics,
+    Role,
+    write_card,
+)
+from energy_dissagregation_mlops.config import DEFAULT_TEST_HOUSE, RunConfig
+from energy_dissagregation_mlops.errors import ConfigError, LeakError, StoreError, UnknownNameError
+from energy_dissagregation_mlops.files import json_text
+from energy_dissagregation_mlops.registry import Registry
+from energy_dissagregation_mlops.store import Manifest, Store, StoredHouse
+from energy_dissagregation_mlops.training.data import TrainingSeries
+from energy_dissagregation_mlops.training.distributed import is_first_process
+from energy_dissagregation_mlops.training.loop import fit
+from energy_dissagregation_mlops.training.progress import Fitted, Report, silent
+from energy_dissagregation_mlops.vocabulary import FloatArray
+
+logger = logging.getLogger(__name__)
+
+CHECKPOINT = "checkpoint.pt"
+_QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
+_EDGES = (
+    0.0,
+    50.0,
+    100.0,
+    200.0,
+    300.0,
+    500.0,
+    750.0,
+    1000.0,
+    1500.0,
+    2000.0,
+    3000.0,
+    4000.0,
+    6000.0,
+    9000.0,
+    25_000.0,
+)
+
+
+def train(
+    store: Store, registry: Registry, config: RunConfig, *, resume: bool = False, report: Report = silent
+) -> Bundle | None:
+    """Train a network on the store's houses and add it to the registry.
+
+    Args:
+        store: the processed houses.
+        registry: where the bundle goes, and where the run's checkpoint lies until it is done.
+        config: the run.
+        resume: go on with an interrupted run of the same configuration and data.
+        report: told of progress.
+
+    Returns:
+        The bundle; None in a process of a distributed run that is not the first.
+
+    Raises:
+        StoreError, ConfigError, UnknownNameError, LeakError: the houses or the configuration can't be used.
+        ParityError: the exported graph differs from the network.
+    """
+    houses = _open_houses(store, config)
+    appliances = _appliances(houses, config)
+    series = [_series(house, appliances) for house in houses]
+    torch.manual_seed(config.training.seed)
+    network = networks.build(config.network, tuple(each.name for each in appliances), config.network_options)
+    checkpoint = registry.root / config.name / CHECKPOINT
+    fitted = fit(network, series, config.training, checkpoint=checkpoint, resume=resume, report=report)
+    if not is_first_process():
+        return None
+    bundle = _bundled(fitted, houses, appliances, config=config, registry=registry)
+    checkpoint.unlink(missing_ok=True)
+    return bundle
+
+
+def chosen_houses(known: Sequence[Manifest], config: RunConfig) -> tuple[list[str], list[str]]:
+    """The references of the houses to train on, and of those that are left unseen.
+
+    Args:
+        known: the manifests of the houses there are.
+        config: the run.
+
+    Raises:
+        UnknownNameError: a house that there is not.
+        LeakError: a house is named for both.
+    """
+    references = [manifest.reference for manifest in known]
+    for name in (*(config.houses or ()), *(config.test_houses or ())):
+        if name not in references:
+            raise UnknownNameError(
+                "processed house called", name, references, "run `edmlops preprocess` for another"
+            )
+    tested = list(config.test_houses) if config.test_houses is not None else _default_test(references, config)
+    trained = (
+        list(config.houses)
+        if config.houses is not None
+        else [name for name in references if name not in tested]
+    )
+    both = sorted(set(trained) & set(tested))
+    if both:
+        raise LeakError(f"{', '.join(both)} is named to train on and to test on: take it out of one of them")
+    return trained, tested
+
+
+def _default_test(references: list[str], config: RunConfig) -> list[str]:
+    if config.houses is not None:
+        return []
+    if DEFAULT_TEST_HOUSE in references:
+        return [DEFAULT_TEST_HOUSE]
+    return references[-1:] if len(references) > 1 else []
+
+
+def _open_houses(store: Store, config: RunConfig) -> list[StoredHouse]:
+    known = store.manifests(config.sample_period)
+    if not known:
+        there = ", ".join(f"{period:g} s" for period in store.periods()) or "nothing"
+        raise StoreError(
+            f"{store.root} holds no house at {config.sample_period:g} s (it holds {there}): run `edmlops preprocess` first"
+        )
+    trained, tested = chosen_houses(known, config)
+    logger.info("training on %s; kept unseen: %s", ", ".join(trained), ", ".join(tested) or "none")
+    return [store.open(reference, config.sample_period) for reference in trained]
+
+
+def _appliances(houses: Sequence[StoredHouse], config: RunConfig) -> tuple[Appliance, ...]:
+    metered = {
+        name
+        for house in houses
+        for name, on in zip(house.manifest.appliances, house.on, strict=True)
+        if on.any()
+    }
+    wanted = select(config.appliances)
+    absent = [each.name for each in wanted if each.name not in metered]
+    if config.appliances is not None and absent:
+        raise ConfigError(
+            f"no training house has used and metered {', '.join(absent)}: add a house that has, or leave it out"
+        )
+    chosen = tuple(each for each in wanted if each.name in metered)
+    if not chosen:
+        raise ConfigError(
+            "no training house has an appliance that was used: preprocess houses with appliance meters"
+        )
+    return chosen
+
+
+def _series(house: StoredHouse, appliances: Sequence[Appliance]) -> TrainingSeries:
+    manifest = house.manifest
+    length = manifest.length
+    power = np.full((len(appliances), length), np.nan, np.float32)
+    on = np.zeros((len(appliances), length), np.bool_)
+    metered = np.zeros(len(appliances), np.bool_)
+    for row, each in enumerate(appliances):
+        if each.name in manifest.appliances:
+            place = manifest.appliances.index(each.name)
+            power[row], on[row], metered[row] = house.power[place], house.on[place], True
+    return TrainingSeries(
+        name=manifest.reference, start=manifest.start, sample_period=manifest.sample_period,
+        mains=np.asarray(house.mains), power=power, on=on, metered=metered,
+    )  # fmt: skip
+
+
+def _bundled(
+    fitted: Fitted, houses: Sequence[StoredHouse], appliances: Sequence[Appliance], *,
+    config: RunConfig, registry: Registry,
+) -> Bundle:  # fmt: skip
+    def fill(folder: Path, version: str) -> None:
+        torch.save(fitted.network.state_dict(), folder / WEIGHTS)
+        export.to_onnx(fitted.network, folder / GRAPH)
+        export.check_parity(fitted.network, folder / GRAPH)
+        best = fitted.best
+        metrics = {
+            "best_epoch": best.epoch,
+            "validation": None if best.validation is None else dataclasses.asdict(best.validation),
+        }
+        (folder / METRICS).write_text(json_text(_finite(metrics)), encoding="utf-8")
+        write_card(folder, _card(fitted, houses, appliances, config=config, version=version))
+
+    return registry.add(config.name, fill)
+
+
+def _card(
+    fitted: Fitted,
+    houses: Sequence[StoredHouse],
+    appliances: Sequence[Appliance],
+    *,
+    config: RunConfig,
+    version: str,
+) -> Card:
+    network = fitted.network
+    return Card(
+        name=config.name, version=version, description=config.description,
+        network=network.name, network_options=_finite(network.options),
+        num_weights=sum(weight.numel() for weight in network.parameters()),
+        window_length=network.window_length, margin=network.margin, sample_period=config.sample_period,
+        max_gap=max(float(house.manifest.configuration["max_gap"] or 0) for house in houses),
+        mains_scale=float(network.mains_scale),
+        appliances=tuple(
+            _appliance_card(each, houses, float(scale))
+            for each, scale in zip(appliances, network.power_scale, strict=True)
+        ),
+        houses=tuple(_house_card(house, config) for house in houses),
+        attributions=_attributions(houses),
+        input_statistics=_input_statistics([house.mains for house in houses]),
+        training=_finite(dataclasses.asdict(config.training)), git_commit=_git_commit(),
+        package_version=__version__, seed=config.training.seed,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )  # fmt: skip
+
+
+def _appliance_card(known: Appliance, houses: Sequence[StoredHouse], scale: float) -> ApplianceCard:
+    rows = [
+        house.power[house.manifest.appliances.index(known.name)]
+        for house in houses
+        if known.name in house.manifest.appliances
+    ]
+    return ApplianceCard(
+        name=known.name,
+        on_power_threshold=known.on_power_threshold,
+        max_power=known.max_power,
+        min_on_duration=known.min_on_duration,
+        min_off_duration=known.min_off_duration,
+        power_scale=scale,
+        mean_power=float(np.nanmean(np.concatenate(rows), dtype=np.float64)),
+    )
+
+
+def _house_card(house: StoredHouse, config: RunConfig) -> HouseCard:
+    manifest = house.manifest
+    if config.training.validation_houses:
+        role = Role.VALIDATION if manifest.reference in config.training.validation_houses else Role.TRAIN
+    else:
+        role = Role.BOTH if config.training.validation_fraction else Role.TRAIN
+    return HouseCard(
+        reference=manifest.reference,
+        role=role,
+        manifest_sha256=house.manifest_sha256(),
+        mains_sha256=manifest.meters[0].sha256,
+        start=manifest.start,
+        stop=manifest.start + manifest.length * manifest.sample_period,
+    )
+
+
+def _attributions(houses: Sequence[StoredHouse]) -> tuple[Attribution, ...]:
+    found = {
+        (house.manifest.title, house.manifest.licence, house.manifest.attribution): None for house in houses
+    }
+    return tuple(
+        Attribution(title=title, licence=licence, attribution=text) for title, licence, text in found
+    )
+
+
+def _input_statistics(mains: Sequence[FloatArray]) -> InputStatistics:
+    everything = np.concatenate(mains)
+    present = everything[np.isfinite(everything)]
+    counts, _ = np.histogram(np.clip(present, _EDGES[0], _EDGES[-1]), _EDGES)
+    return InputStatistics(
+        quantiles={
+            f"{q:g}": float(value)
+            for q, value in zip(_QUANTILES, np.quantile(present, _QUANTILES), strict=True)
+        },
+        histogram_edges=_EDGES,
+        histogram=tuple((counts / len(present)).tolist()),
+        missing_share=1 - len(present) / len(everything),
+    )
+
+
+def _finite(value: dict[str, Any]) -> dict[str, JsonValue]:
+    """The same in JSON's terms: no word for NaN, and lists for tuples."""
+
+    def cleaned(part: Any) -> JsonValue:
+        if isinstance(part, dict):
+            return {key: cleaned(each) for key, each in part.items()}
+        if isinstance(part, list | tuple):
+            return [cleaned(each) for each in part]
+        return None if isinstance(part, float) and not np.isfinite(part) else part
+
+    return {key: cleaned(each) for key, each in value.items()}
+
+
+def _git_commit() -> str | None:
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None

@@ -1,0 +1,62 @@
+"""Evaluation: right by hand, beside its baselines, and blind to no leak."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from energy_dissagregation_mlops.bundle import Bundle
+from energy_dissagregation_mlops.errors import LeakError, StoreError
+from energy_dissagregation_mlops.evaluation import evaluate, unseen_houses
+from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
+from energy_dissagregation_mlops.store import Store, StoredHouse
+
+HouseMaker = Callable[..., StoredHouse]
+BundleMaker = Callable[..., Bundle]
+
+
+def test_scores_by_hand_beside_always_off_and_mean_power(
+    make_house: HouseMaker, make_bundle: BundleMaker
+) -> None:
+    # The plain bundle finds every kettle, and takes the fridge to be on wherever the mains is above 120 W.
+    house, bundle = make_house(days=2), make_bundle()
+    kettle, fridge = evaluate(bundle, house, Disaggregator.load(bundle)).appliances
+    assert (kettle.appliance, fridge.appliance) == ("kettle", "fridge")
+    assert kettle.model.mae == 0
+    assert kettle.model.f1 == 1
+    assert kettle.model.activation_recall == 1
+    assert kettle.always_off.mae == pytest.approx(2500 * 9 / 1440)
+    assert kettle.always_off.f1 == 0
+    # Mean power says 15 W throughout: it is 15 W off for 1431 minutes and 2485 W for 9 of each day.
+    assert kettle.mean_power.mae == pytest.approx((15 * 1431 + 2485 * 9) / 1440)
+    # The fridge is said to be on with the kettle, three times 3 minutes a day, and house 1's is off then... at 0:00
+    off_with_kettle = sum(
+        int(house.power[1][minute] == 0) for minute in range(2880) if house.mains[minute] > 2000
+    )
+    assert fridge.model.mae == pytest.approx(100 * off_with_kettle / 2880)
+    assert fridge.always_off.mae == pytest.approx(50)
+
+
+def test_a_house_that_training_saw_is_refused(make_house: HouseMaker, make_bundle: BundleMaker) -> None:
+    house, bundle = make_house("made", 1), make_bundle(seen=(("made:1", ""),))
+    with pytest.raises(LeakError, match="made:1 was seen in training"):
+        evaluate(bundle, house, Disaggregator.load(bundle))
+
+
+def test_the_same_readings_under_another_name_are_refused(
+    make_house: HouseMaker, make_bundle: BundleMaker
+) -> None:
+    house, bundle = make_house("copy", 9, sha256="readings"), make_bundle(seen=(("made:1", "readings"),))
+    with pytest.raises(LeakError, match="copy:9"):
+        evaluate(bundle, house, Disaggregator.load(bundle))
+
+
+def test_only_unseen_houses_are_proposed(
+    store: Store, make_house: HouseMaker, make_bundle: BundleMaker
+) -> None:
+    for house in (1, 2):
+        make_house("made", house)
+    assert unseen_houses(make_bundle(seen=(("made:1", ""),)).card, store) == ["made:2"]
+    with pytest.raises(StoreError, match="train with --test-house"):
+        unseen_houses(make_bundle(seen=(("made:1", ""), ("made:2", ""))).card, store)

@@ -1,0 +1,109 @@
+"""Bundles and versions: added whole, checked, promoted, rolled back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from energy_dissagregation_mlops.bundle import FILES, Bundle
+from energy_dissagregation_mlops.errors import BundleError, UnknownNameError
+from energy_dissagregation_mlops.registry import Registry
+
+BundleMaker = Callable[..., Bundle]
+
+
+def test_versions_count_up_and_a_name_means_its_production(
+    registry: Registry, make_bundle: BundleMaker
+) -> None:
+    assert [make_bundle().card.version for _ in range(3)] == ["1", "2", "3"]
+    registry.promote("plain@2")
+    assert registry.resolve().card.reference == "plain@2"
+    assert registry.resolve("plain").card.reference == "plain@2"
+    assert registry.resolve("plain@production").card.reference == "plain@2"
+    assert registry.resolve("plain@3").card.reference == "plain@3"
+
+
+def test_rollback_goes_back_the_way_that_promotion_came(registry: Registry, make_bundle: BundleMaker) -> None:
+    for _ in range(3):
+        make_bundle()
+    for version in (1, 3, 3, 2):
+        registry.promote(f"plain@{version}")
+    assert [registry.rollback("plain").card.version for _ in range(2)] == ["3", "1"]
+    with pytest.raises(BundleError, match="no earlier version"):
+        registry.rollback("plain")
+    assert registry.production("plain") == 1
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_changed_byte_is_found(registry: Registry, make_bundle: BundleMaker, file: str) -> None:
+    path = make_bundle().folder / file
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(BundleError, match=f"{file} has changed"):
+        registry.resolve("plain@1")
+    with pytest.raises(BundleError, match=f"{file} has changed"):
+        registry.promote("plain@1")
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_an_absent_file_is_found(registry: Registry, make_bundle: BundleMaker, file: str) -> None:
+    (make_bundle().folder / file).unlink()
+    with pytest.raises((BundleError, UnknownNameError)):
+        registry.resolve("plain@1")
+
+
+def test_unknown_names_list_the_right_ones(registry: Registry, make_bundle: BundleMaker) -> None:
+    make_bundle()
+    with pytest.raises(UnknownNameError, match="did you mean 'plain'"):
+        registry.resolve("plane")
+    with pytest.raises(UnknownNameError, match="there is 1, production"):
+        registry.resolve("plain@7")
+    with pytest.raises(BundleError, match="no model is in production"):
+        registry.resolve()
+
+
+def test_two_models_in_production_have_to_be_named(registry: Registry, make_bundle: BundleMaker) -> None:
+    for name in ("one", "two"):
+        registry.promote(make_bundle(name).card.reference)
+    with pytest.raises(BundleError, match="one, two"):
+        registry.resolve()
+
+
+def test_names_that_leave_the_folder_are_refused(registry: Registry) -> None:
+    for name in ("../out", "", "a/b", "Ä"):
+        with pytest.raises(BundleError, match="can't name a model"):
+            registry.add(name, lambda folder, version: None)
+        with pytest.raises((BundleError, UnknownNameError)):
+            registry.resolve(f"{name}@1")
+
+
+def test_a_failed_bundle_leaves_nothing(registry: Registry) -> None:
+    def fill(folder: Path, version: str) -> None:
+        (folder / "card.json").write_text("half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        registry.add("plain", fill)
+    assert [path.name for path in (registry.root / "plain").iterdir()] == []
+
+
+def test_versions_added_at_once_are_all_kept(registry: Registry, make_bundle: BundleMaker) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        versions = [made.card.version for made in pool.map(lambda _: make_bundle(), range(8))]
+    assert sorted(map(int, versions)) == list(range(1, 9))
+    for version in versions:
+        assert registry.resolve(f"plain@{version}").card.version == version
+
+
+def test_a_broken_pointer_says_what_to_do(registry: Registry, make_bundle: BundleMaker) -> None:
+    registry.promote(make_bundle().card.reference)
+    pointer = registry.root / "plain" / "production.json"
+    assert json.loads(pointer.read_text())["production"] == 1
+    pointer.write_text("{")
+    with pytest.raises(BundleError, match=r"production\.json can't be read"):
+        registry.resolve("plain")

@@ -1,0 +1,52 @@
+"""The store: what is written is read, and what is broken is said in one line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from energy_dissagregation_mlops.errors import StoreError, UnknownNameError
+from energy_dissagregation_mlops.store import Store, StoredHouse
+
+HouseMaker = Callable[..., StoredHouse]
+
+
+def test_a_house_is_read_as_it_was_written(store: Store, make_house: HouseMaker) -> None:
+    written = make_house("made", 2)
+    found = store.open("made:2", 60)
+    assert found.manifest == written.manifest
+    assert isinstance(found.power, np.memmap)
+    np.testing.assert_array_equal(found.power[0][:4], [2500, 2500, 2500, 0])
+    assert not found.power.flags.writeable
+
+
+def test_houses_are_listed_in_order_and_writing_again_replaces(store: Store, make_house: HouseMaker) -> None:
+    for house in (10, 2, 2):
+        make_house("made", house)
+    assert [each.reference for each in store.manifests(60)] == ["made:2", "made:10"]
+    assert store.periods() == [60]
+    assert list(store.root.rglob(".*")) == []
+
+
+def test_an_unknown_house_lists_those_there_are(store: Store, make_house: HouseMaker) -> None:
+    make_house("made", 1)
+    with pytest.raises(UnknownNameError, match="made:1"):
+        store.open("made:3", 60)
+
+
+@pytest.mark.parametrize("file", ["power.npy", "on.npy", "manifest.json"])
+@pytest.mark.parametrize("harm", ["absent", "cut", "other"])
+def test_a_broken_house_says_so(store: Store, make_house: HouseMaker, file: str, harm: str) -> None:
+    folder = make_house().folder
+    path = folder / file
+    content = path.read_bytes()
+    if harm == "absent":
+        path.unlink()
+    else:
+        path.write_bytes(content[: len(content) // 2] if harm == "cut" else b"\x80\x04 not what it was")
+    with pytest.raises(StoreError, match=re.escape(str(folder))) as caught:
+        StoredHouse.open(folder)
+    assert "\n" not in str(caught.value)
