@@ -1,0 +1,188 @@
+"""Which column is what, by its name: the person's own word first, then what meters' makers write.
+
+Names are read as words: ``sensor.grid_power``, ``Grid Power (W)`` and ``gridPower`` are the same three. It
+does not look at values.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from energy_dissagregation_mlops.appliances import recognise
+from energy_dissagregation_mlops.vocabulary import JOULES_PER_KWH, Quantity
+
+
+class Unit(StrEnum):
+    """What a column counts in; its value is how people write it."""
+
+    W = "W"
+    KW = "kW"
+    WH = "Wh"
+    KWH = "kWh"
+
+    @property
+    def is_energy(self) -> bool:
+        """Whether it is an energy: a counter's, or an interval's."""
+        return self in (Unit.WH, Unit.KWH)
+
+    @property
+    def factor(self) -> float:
+        """W, or joules, a unit."""
+        return {Unit.W: 1.0, Unit.KW: 1e3, Unit.WH: JOULES_PER_KWH / 1e3, Unit.KWH: JOULES_PER_KWH}[self]
+
+
+class Form(StrEnum):
+    """How a column's numbers stand for power."""
+
+    POWER = "power"
+    COUNTER = "counter"  # energy since the meter was fitted, or since midnight
+    INTERVAL = "energy of each interval"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """What a person says of their own file; None and () leave it to be guessed."""
+
+    time: str | None = None
+    mains: str | None = None
+    appliances: tuple[tuple[str, str], ...] = ()  # (appliance, column): these and no others
+    unit: Unit | None = None  # of the mains, and of appliances whose header names none
+    time_zone: str | None = None  # IANA name for times that name no zone; UTC
+    day_first: bool | None = None  # whether 05/06/2024 is the fifth of June
+    missing: str | None = None  # a column that is 1 where a row is to be left out; "missing" where it exists
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """A column's name, taken apart."""
+
+    words: tuple[str, ...]
+    unit: Unit | None
+    quantity: Quantity
+    is_foreign: bool  # a number that is neither power nor energy drawn
+
+
+_UNITS = {
+    "w": Unit.W,
+    "watt": Unit.W,
+    "watts": Unit.W,
+    "kw": Unit.KW,
+    "kilowatt": Unit.KW,
+    "kilowatts": Unit.KW,
+}
+_UNITS |= {"wh": Unit.WH, "kwh": Unit.KWH, "va": Unit.W, "kva": Unit.KW, "kwatt": Unit.KW, "kwatts": Unit.KW}
+_UNIT = re.compile(r"(?<![A-Za-z])k?(wh?|va|watts?)(?![A-Za-z])", re.IGNORECASE)
+_FOREIGN_UNIT = re.compile(r"[\[(]\s*(m?[av]|k?var|hz|°?[cf]|%)\s*[\])]", re.IGNORECASE)
+_PHASES = frozenset(("a", "b", "c", "l1", "l2", "l3", "1", "2", "3"))
+# What stands in the name of a power without saying whose it is.
+_FILLERS = frozenset(
+    [
+        "power",
+        "energy",
+        "active",
+        "apparent",
+        "real",
+        "sensor",
+        "meter",
+        "plug",
+        "socket",
+        "usage",
+        "mean",
+        "avg",
+        "average",
+    ]
+)
+_TIMES = (
+    *("unix", "epoch", "timestamp", "ts", "unixtime", "utc"),
+    *("datetime", "time", "date", "changed", "start", "from", "begin", "updated"),
+)
+# The most telling first. A column is the mains by its best word.
+_MAINS = (
+    *("mains", "aggregate", "total", "whole", "household", "grid", "import", "main", "site", "house", "home"),
+    *("power", "watts", "load", "consumption", "demand", "use", "usage", "energy", "kwh", "w", "kw", "wh"),
+    *("watt", "state", "value", "reading", "readings", "wert", "leistung", "verbrauch"),
+)
+# Columns that hold numbers of another kind.
+_OTHERS = frozenset(
+    (
+        *("voltage", "volt", "volts", "current", "amps", "ampere", "frequency", "hz", "pf", "factor"),
+        *("temperature", "temp", "humidity", "cost", "price", "tariff", "tax", "rate", "status", "missing"),
+        *(
+            "stuck",
+            "issues",
+            "id",
+            "index",
+            "entity",
+            "reactive",
+            "var",
+            "kvar",
+            "export",
+            "exported",
+            "returned",
+        ),
+        *(
+            "solar",
+            "pv",
+            "production",
+            "generation",
+            "generated",
+            "battery",
+            "gas",
+            "water",
+            "num",
+            "rssi",
+            "end",
+        ),
+    )
+)
+
+
+def named(name: str) -> Named:
+    """A header's name taken apart: words, unit, and which power it is."""
+    # Units keep together: the capital inside kWh begins no word.
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", _UNIT.sub(lambda found: found.group().lower(), name))
+    words = tuple(re.findall(r"[^\W_]+", spaced.lower()))
+    units = [_UNITS[word] for word in words if word in _UNITS]
+    apparent = {"apparent", "va", "kva"} & set(words)
+    quantity = Quantity.APPARENT if apparent else Quantity.ACTIVE if "active" in words else Quantity.UNKNOWN
+    foreign = bool(_OTHERS & set(words) or _FOREIGN_UNIT.search(name))
+    return Named(words=words, unit=units[-1] if units else None, quantity=quantity, is_foreign=foreign)
+
+
+def time_rank(name: str) -> int:
+    """How much a name sounds like a time's; less is more."""
+    words = named(name).words
+    return min((rank for rank, word in enumerate(_TIMES) if word in words), default=len(_TIMES))
+
+
+def appliance_of(name: str) -> str | None:
+    """The appliance that a column's name means, None where it means none or something about one."""
+    about = named(name)
+    if about.is_foreign:
+        return None
+    core = [word for word in about.words if word not in _FILLERS | _UNITS.keys() and not word.isdigit()]
+    return recognise(" ".join(core)) if core else None
+
+
+def mains_rank(name: str) -> int | None:
+    """How much a name sounds like the mains'; less is more, None for a number of another kind."""
+    about = named(name)
+    if about.is_foreign:
+        return None
+    return min((rank for rank, word in enumerate(_MAINS) if word in about.words), default=len(_MAINS))
+
+
+def best_mains(names: Sequence[str]) -> list[str]:
+    """The names that could be the mains' as well as any other: one where it is clear."""
+    ranks = [(rank, name) for name in names if (rank := mains_rank(name)) is not None]
+    return [name for rank, name in ranks if rank == min(ranks)[0]]
+
+
+def are_phases(names: Sequence[str]) -> bool:
+    """Whether names differ in their phase only: the mains is then their sum."""
+    words = [named(name).words for name in names]
+    cores = {tuple(word for word in one if word not in _PHASES) for one in words}
+    return len(cores) == 1 and all(_PHASES & set(one) for one in words)

@@ -1,0 +1,75 @@
+"""What was found out about a file before its readings are read: a record that can be shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from energy_dissagregation_mlops.meter_csv.columns import Form, Unit
+from energy_dissagregation_mlops.vocabulary import MAINS, Channel, Meter, Quantity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """One column of power or energy."""
+
+    name: str  # MAINS or an appliance's name
+    column: str
+    index: int
+    unit: Unit
+    form: Form
+    quantity: Quantity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """How a table's text is written."""
+
+    delimiter: str
+    decimal: str
+    encoding: str
+    header: tuple[str, ...]  # names are made up where the file has none
+    first_line: int  # the number of the first line of readings, from 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How to read a file; ``str()`` of it is for people."""
+
+    dialect: Dialect
+    time: tuple[int, ...]  # one column, or a date's and a clock's
+    time_zone: str
+    day_first: bool
+    newest_first: bool
+    sample_period: float  # s, the median step between rows
+    series: tuple[Series, ...]  # the mains first
+    missing: int | None = None  # a column that flags rows as missing
+    entity: tuple[int, str] | None = None  # of several meters one under the other: the column, and which
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """The columns of power and energy, the mains first."""
+        return tuple(Channel(key=one.column, quantity=one.quantity) for one in self.series)
+
+    @property
+    def meters(self) -> tuple[Meter, ...]:
+        """The mains, then the appliances; one of several phases or machines has several channels."""
+        names = dict.fromkeys(one.name for one in self.series)
+        paired = list(zip(self.series, self.channels, strict=True))
+        return tuple(
+            Meter(name=name, channels=tuple(channel for one, channel in paired if one.name == name))
+            for name in names
+        )
+
+    def __str__(self) -> str:
+        dialect, names = self.dialect, self.dialect.header
+        delimiter = {"\t": "tab", " ": "space"}.get(dialect.delimiter, dialect.delimiter)
+        time = " + ".join(repr(names[index]) for index in self.time)
+        written = f", delimiter {delimiter}, decimal sign {dialect.decimal}" if delimiter else ""
+        lines = [
+            f"file: {dialect.encoding}{written}",
+            f"time: {time}, {self.time_zone} where it names no zone, every {self.sample_period:g} s",
+        ]
+        for one in self.series:
+            name = "mains" if one.name == MAINS else one.name
+            lines.append(f"{name}: {one.column!r}, {one.form} in {one.unit}")
+        return "\n".join(lines)

@@ -1,0 +1,270 @@
+"""Finding a file's layout from its first lines: delimiter, header, time, mains, appliances, units.
+
+A delimiter is right when it makes lines of equal length that hold a time and a number. What the first
+lines leave open and can't be guessed is asked for, by an error that names the columns.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from energy_dissagregation_mlops.appliances import appliance
+from energy_dissagregation_mlops.errors import DataError, UnknownNameError
+from energy_dissagregation_mlops.meter_csv.cells import DoubleArray, number_of
+from energy_dissagregation_mlops.meter_csv.columns import (
+    Columns,
+    Form,
+    Unit,
+    appliance_of,
+    are_phases,
+    best_mains,
+    named,
+    time_rank,
+)
+from energy_dissagregation_mlops.meter_csv.layout import Dialect, Series
+from energy_dissagregation_mlops.meter_csv.timestamps import Kind, kind_of
+from energy_dissagregation_mlops.vocabulary import MAINS
+
+_DELIMITERS = (",", ";", "\t", "|", " ")
+_MAX_LINES = 200
+_ENTITIES = frozenset(("entity_id", "entity", "device", "metric", "statistic_id", "sensor"))
+_UNIT_LINE = re.compile(r"[\[(]?\s*(s|ms|k?wh?|k?va|v|a|hz|°?c|utc|)\s*[\])]?", re.IGNORECASE)
+# So many rising steps and no falling one are a counter's, not a power's.
+_MIN_RISES, _MAX_FALLING = 24, 0.05
+TIME_FORMS = "ISO 8601 (2024-12-31 13:00:00), 31/12/2024 13:00, or seconds or ms since 1970"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """The first lines of a file as a table of text."""
+
+    dialect: Dialect
+    rows: tuple[tuple[str, ...], ...]  # lines of readings
+
+    def column(self, index: int) -> list[str]:
+        """A column's cells."""
+        return [row[index] for row in self.rows if index < len(row)]
+
+    def kinds(self, index: int) -> Counter[Kind]:
+        """What a column's cells say of moments."""
+        return Counter(kind for cell in self.column(index) if (kind := kind_of(cell)))
+
+    def is_numeric(self, index: int) -> bool:
+        """Whether a column holds numbers, some of them perhaps missing."""
+        found = [number_of(cell, self.dialect.decimal) for cell in self.column(index)]
+        wrong = sum(one is None for one in found)
+        return wrong < len(found) / 2 and any(one is not None and one == one for one in found)
+
+    def is_empty(self, index: int) -> bool:
+        """Whether a column holds markers of missing values only."""
+        found = [number_of(cell, self.dialect.decimal) for cell in self.column(index)]
+        return all(one is not None and one != one for one in found)
+
+
+def cells_of(line: str, delimiter: str) -> tuple[str, ...]:
+    """One line's cells, without quotes and spaces around them."""
+    outside = re.split(rf'{re.escape(delimiter)}(?=(?:[^"]*"[^"]*")*[^"]*$)', line.rstrip("\r\n"))
+    return tuple(cell.strip(' \t\r"') for cell in outside)
+
+
+def sample_of(text: str, encoding: str, where: str) -> Sample:
+    """The table that these first lines are.
+
+    Raises:
+        DataError: no delimiter makes a table of times and numbers of them.
+    """
+    lines = text.split("\n")[:_MAX_LINES]
+    best: tuple[int, Sample] | None = None
+    for delimiter in _DELIMITERS:
+        found = _as_table(lines, delimiter, encoding)
+        if found and (best is None or len(found.rows) > best[0]):
+            best = len(found.rows), found
+    if best is None:
+        shown = next((line.strip() for line in lines if line.strip()), "")
+        raise DataError(
+            f"{where}: no usable timestamp column: expected a table with a column of times ({TIME_FORMS}) and "
+            f"one of watts, and found {shown[:80]!r} at its top"
+        )
+    return best[1]
+
+
+def _as_table(lines: Sequence[str], delimiter: str, encoding: str) -> Sample | None:
+    split = [cells_of(line, delimiter) for line in lines]
+    readings = [number for number, cells in enumerate(split) if _is_reading(cells)]
+    if not readings:
+        return None
+    first = readings[0]
+    width = Counter(len(split[number]) for number in readings).most_common(1)[0][0]
+    rows = tuple(split[number] for number in readings if len(split[number]) >= width - 1)
+    decimal = _decimal(cell for row in rows for cell in row)
+    header = _header(split[:first], width)
+    dialect = Dialect(
+        delimiter=delimiter, decimal=decimal, encoding=encoding, header=header, first_line=first + 1
+    )
+    return Sample(dialect=dialect, rows=rows)
+
+
+def _is_reading(cells: tuple[str, ...]) -> bool:
+    timed = [index for index, cell in enumerate(cells) if kind_of(cell)]
+    return bool(timed) and any(
+        index != timed[0] and number_of(cell, mark) is not None
+        for index, cell in enumerate(cells)
+        for mark in ".,"
+    )
+
+
+def _decimal(cells: Iterable[str]) -> str:
+    found = Counter("," if "," in cell else "." for cell in cells if re.fullmatch(r"[+-]?\d+[.,]\d+", cell))
+    return "," if found[","] > found["."] else "."
+
+
+def _header(above: Sequence[tuple[str, ...]], width: int) -> tuple[str, ...]:
+    units: tuple[str, ...] = ()
+    for cells in reversed(above):
+        names = tuple(cell.lstrip("#").strip() for cell in cells)
+        if not any(names) or abs(len(names) - width) > 1 or len(names) < 2:
+            continue
+        if all(_UNIT_LINE.fullmatch(name) for name in names[1:]):
+            units = names
+            continue
+        joined = [f"{name} {unit}".strip() for name, unit in zip(names, units, strict=False)]
+        return _unique((joined + list(names[len(joined) :]))[:width], width)
+    return _unique([], width)
+
+
+def _unique(names: Sequence[str], width: int) -> tuple[str, ...]:
+    found: list[str] = []
+    for index in range(width):
+        name = names[index] if index < len(names) and names[index] else f"column {index + 1}"
+        found.append(name if name not in found else f"{name} ({index + 1})")
+    return tuple(found)
+
+
+def column_index(sample: Sample, name: str) -> int:
+    """The place of the column that a person names.
+
+    Raises:
+        UnknownNameError: there is none of that name.
+    """
+    header = sample.dialect.header
+    for spelling in (str.strip, str.lower):
+        matches = [index for index, known in enumerate(header) if spelling(known) == spelling(name.strip())]
+        if matches:
+            return matches[0]
+    raise UnknownNameError("column", name, header)
+
+
+def find_time(sample: Sample, columns: Columns, where: str) -> tuple[int, ...]:
+    """The column of times, or a date's and a clock's.
+
+    Raises:
+        DataError: none holds times.
+        UnknownNameError: the person named a column that is not there.
+    """
+    header = sample.dialect.header
+    asked = None if columns.time is None else column_index(sample, columns.time)
+    kinds = {index: sample.kinds(index) for index in range(len(header))}
+    enough = len(sample.rows) / 2
+
+    def candidates(*wanted: Kind) -> list[int]:
+        found = [index for index in kinds if sum(kinds[index][kind] for kind in wanted) > enough]
+        return sorted(found, key=lambda index: time_rank(header[index]))
+
+    whole = candidates(Kind.EPOCH, Kind.MOMENT)
+    dates, clocks = candidates(Kind.DATE), candidates(Kind.CLOCK)
+    if asked is not None:
+        whole, dates = ([asked], []) if asked in whole else ([], [asked] if asked in dates else [])
+    if whole:
+        return (whole[0],)
+    if dates:
+        return (dates[0], *clocks[:1])
+    shown = ", ".join(sample.rows[0])
+    about = f"column {columns.time!r} holds" if columns.time else f"the columns are {', '.join(header)}; row:"
+    content = sample.column(asked)[0] if asked is not None else shown
+    raise DataError(f"{where}: no usable timestamp column: {about} {content!r}; expected {TIME_FORMS}")
+
+
+def find_entity(sample: Sample) -> int | None:
+    """The column that says which meter a row is of, in a file with several one under the other."""
+    names = [re.sub(r"\W", "_", name.lower()) for name in sample.dialect.header]
+    found = [index for index, name in enumerate(names) if name in _ENTITIES and not sample.is_numeric(index)]
+    return found[0] if found else None
+
+
+def find_mains(sample: Sample, columns: Columns, taken: set[int], where: str) -> list[int]:
+    """The column of the mains, or one for each of its phases.
+
+    Raises:
+        DataError: none could be it, or several could.
+        UnknownNameError: the person named a column that is not there.
+    """
+    header = sample.dialect.header
+    if columns.mains is not None:
+        return [column_index(sample, columns.mains)]
+    open_ = [index for index in range(len(header)) if index not in taken]
+    numeric = [index for index in open_ if sample.is_numeric(index)]
+    if not numeric:
+        numeric = [index for index in open_ if sample.is_empty(index)]
+    best = best_mains([header[index] for index in numeric])
+    if not best:
+        raise DataError(
+            f"{where}: no column of power was found among {', '.join(header)}; name the mains column"
+        )
+    if len(best) > 1 and not are_phases(best):
+        raise DataError(f"{where}: {', '.join(best)} could each be the mains; name the mains column")
+    return [header.index(name) for name in best]
+
+
+def find_appliances(sample: Sample, columns: Columns, taken: set[int]) -> list[tuple[str, int]]:
+    """The appliances' columns, by name, or as the person says.
+
+    Raises:
+        UnknownNameError: the person named an appliance or a column that is not there.
+    """
+    if columns.appliances:
+        return [(appliance(name).name, column_index(sample, column)) for name, column in columns.appliances]
+    found = []
+    for index, name in enumerate(sample.dialect.header):
+        known = None if index in taken else appliance_of(name)
+        if known and (sample.is_numeric(index) or sample.is_empty(index)):
+            found.append((known, index))
+    return found
+
+
+def series(name: str, index: int, sample: Sample, columns: Columns, label: str | None = None) -> Series:
+    """A column with the unit that the person, or its header, says; W otherwise."""
+    column = sample.dialect.header[index]
+    about = named(label or column)
+    first, second = (columns.unit, about.unit) if name == MAINS else (about.unit, columns.unit)
+    unit = first or second or Unit.W
+    form = Form.INTERVAL if unit.is_energy else Form.POWER
+    return Series(name=name, column=column, index=index, unit=unit, form=form, quantity=about.quantity)
+
+
+def form_of(series: Series, values: DoubleArray, *, unit_known: bool, where: str) -> Form:
+    """Whether energy is counted on and on, or anew each interval, by how it moves from row to row.
+
+    ``values`` stand in order of time.
+
+    Raises:
+        DataError: a column without a unit moves like a counter.
+    """
+    steps = np.diff(values[~np.isnan(values)])
+    rises, falls = int((steps > 0).sum()), int((steps < 0).sum())
+    counts = rises > 0 and falls <= _MAX_FALLING * rises
+    if series.unit.is_energy:
+        return Form.COUNTER if counts else Form.INTERVAL
+    sounds_like_power = {"power", "mains", "aggregate", "watt", "watts", "load"} & set(
+        named(series.column).words
+    )
+    if counts and falls == 0 and rises >= _MIN_RISES and not unit_known and not sounds_like_power:
+        raise DataError(
+            f"{where}: column {series.column!r} only ever rises, from {np.nanmin(values):g} to "
+            f"{np.nanmax(values):g}: if it is a meter's counter say its unit, kWh or Wh; if it is power say W"
+        )
+    return Form.POWER

@@ -1,0 +1,400 @@
+"""Files as real meters and people write them, and what is said of those that can't be read."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import logging
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from energy_dissagregation_mlops.errors import DataError, EdmlopsError, UnknownNameError
+from energy_dissagregation_mlops.meter_csv import Columns, Form, MeterCsv, Unit
+from energy_dissagregation_mlops.vocabulary import Quantity
+
+
+def opened(text: str | bytes, **columns: object) -> MeterCsv:
+    data = text if isinstance(text, bytes) else text.encode()
+    return MeterCsv(io.BytesIO(data), Columns(**columns))  # type: ignore[arg-type]
+
+
+def series(meter: MeterCsv, column: str | None = None, max_rows: int = 1 << 20) -> list[tuple[str, float]]:
+    """Readings as ("2024-01-01T00:00:00", watts)."""
+    found = list(meter.read(column or meter.channels[0].key, max_rows=max_rows))
+    return [
+        (str(np.datetime64(round(time * 1000), "ms")).removesuffix(".000"), float(power))
+        for part in found
+        for time, power in zip(part.time.tolist(), part.power.tolist(), strict=True)
+    ]
+
+
+def watts(meter: MeterCsv, column: str | None = None) -> list[float]:
+    return [power for _, power in series(meter, column)]
+
+
+# --- files of many makes ------------------------------------------------------------------------------
+
+
+def test_a_plain_file_of_epochs_and_watts_is_read() -> None:
+    meter = opened("timestamp,watts\n1700000000,523.4\n1700000010,0\n")
+    assert series(meter) == [("2023-11-14T22:13:20", pytest.approx(523.4)), ("2023-11-14T22:13:30", 0.0)]
+
+
+@pytest.mark.parametrize("scale", ["", "000", "000000", "000000000"])
+def test_epochs_in_s_ms_us_and_ns_are_told_apart(scale: str) -> None:
+    meter = opened(f"time,power\n1700000000{scale},1\n1700000010{scale},2\n")
+    assert series(meter) == [("2023-11-14T22:13:20", 1.0), ("2023-11-14T22:13:30", 2.0)]
+
+
+def test_a_home_assistant_history_is_read_and_its_unavailable_states_are_missing() -> None:
+    meter = opened(
+        "entity_id,state,last_changed\n"
+        "sensor.house_power,523.4,2024-01-01T00:00:00.123Z\n"
+        "sensor.house_power,unavailable,2024-01-01T00:00:10.456Z\n"
+        "sensor.house_power,412,2024-01-01T00:00:20.000Z\n"
+    )
+    found = series(meter)
+    assert [time for time, _ in found] == [
+        "2024-01-01T00:00:00.123",
+        "2024-01-01T00:00:10.456",
+        "2024-01-01T00:00:20",
+    ]
+    assert np.isnan(found[1][1]) and found[2][1] == 412
+    assert meter.tallies["state"].missing == 1
+
+
+SEVERAL = (
+    "entity_id,state,last_changed\n"
+    "sensor.grid_power,5,2024-01-01T00:00:00Z\n"
+    "sensor.grid_power,7,2024-01-01T00:01:00Z\n"
+    "sensor.kettle_power,15,2024-01-01T00:02:00Z\n"
+)
+
+
+def test_several_meters_one_under_the_other_are_listed() -> None:
+    with pytest.raises(DataError, match=r"2 meters .*sensor\.grid_power, sensor\.kettle_power.*name the one"):
+        opened(SEVERAL)
+
+
+def test_one_of_several_meters_is_read_when_it_is_named() -> None:
+    assert watts(opened(SEVERAL, mains="sensor.grid_power")) == [5.0, 7.0]
+
+
+def test_a_german_spreadsheet_with_two_time_columns_decimal_commas_and_a_bom_is_read() -> None:
+    meter = opened(
+        "\ufeffDatum;Uhrzeit;Leistung [W]\r\n31.12.2024;23:59:50;0,5\r\n31.12.2024;23:59:55;1.234,5\r\n\r\n",
+        time_zone="Europe/Berlin",
+    )
+    assert series(meter) == [("2024-12-31T22:59:50", 0.5), ("2024-12-31T22:59:55", 1234.5)]
+    assert meter.layout.dialect.delimiter == ";" and meter.layout.dialect.decimal == ","
+
+
+def test_latin_1_and_utf_16_files_are_read() -> None:
+    text = "Zeit;Zähler;Leistung (W)\n2024-01-01 00:00;Küche;5\n2024-01-01 00:01;Küche;6\n"
+    assert watts(opened(text.encode("latin-1"))) == [5.0, 6.0]
+    assert watts(opened(text.encode("utf-16"))) == [5.0, 6.0]
+
+
+def test_a_british_supplier_s_half_hours_are_mean_power() -> None:
+    meter = opened(
+        "Consumption (kwh), Estimated Cost Inc. Tax (p), Start, End\n"
+        "0.113,  2.1, 2024-03-31T00:00:00+00:00, 2024-03-31T00:30:00+00:00\n"
+        "0.250,  5.1, 2024-03-31T00:30:00+00:00, 2024-03-31T02:00:00+01:00\n"
+        "0.100,  2.0, 2024-03-31T02:00:00+01:00, 2024-03-31T02:30:00+01:00\n"
+    )
+    assert meter.layout.series[0].form is Form.INTERVAL and meter.layout.sample_period == 1800
+    assert series(meter) == [
+        ("2024-03-31T00:00:00", pytest.approx(226.0)),
+        ("2024-03-31T00:30:00", pytest.approx(500.0)),
+        ("2024-03-31T01:00:00", pytest.approx(200.0)),
+    ]
+
+
+def test_an_emporia_export_gives_both_legs_its_zone_and_its_appliances() -> None:
+    meter = opened(
+        "Time Bucket (America/New_York),Mains_A (kWatts),Mains_B (kWatts),1-Microwave (kWatts)\n"
+        "01/13/2024 00:00:00,0.5,0.25,0\n"
+        "01/13/2024 00:01:00,0.6,0.25,No CT\n"
+    )
+    mains, microwave = meter.meters
+    assert [channel.key for channel in mains.channels] == ["Mains_A (kWatts)", "Mains_B (kWatts)"]
+    assert microwave.name == "microwave"
+    assert series(meter)[0] == ("2024-01-13T05:00:00", 500.0)
+
+
+def test_a_shelly_s_total_is_its_mains() -> None:
+    meter = opened(
+        "timestamp,a_act_power,b_act_power,total_act_power,a_voltage\n"
+        "1704067200,100,50,150,230.1\n1704067260,100,60,160,230.2\n"
+    )
+    assert meter.meters[0].channels[0].key == "total_act_power"
+
+
+def test_comments_a_line_of_units_and_a_cut_last_line_are_passed_over() -> None:
+    meter = opened(
+        "# Eastron SDM230\n# exported 2024\ntime,power,voltage\n,kW,V\n"
+        "2024-01-01 00:00:00,0.5,230\n2024-01-01 00:00:10,0.6,231\n2024-01-0"
+    )
+    assert watts(meter) == [500.0, pytest.approx(600.0)]
+    assert meter.tallies[meter.channels[0].key].without_time == 1
+
+
+def test_a_file_without_a_header_is_read() -> None:
+    assert watts(opened("1303132929 222.20\n1303132930 223.20\n")) == [
+        pytest.approx(222.2),
+        pytest.approx(223.2),
+    ]
+
+
+def test_quoted_cells_with_decimal_commas_are_read() -> None:
+    assert watts(opened('"time","power"\n"2024-01-01 00:00:00","0,5"\n"2024-01-01 00:00:01","0,75"\n')) == [
+        0.5,
+        0.75,
+    ]
+
+
+def test_american_dates_with_a_twelve_hour_clock_are_read() -> None:
+    meter = opened("Date,Usage (kW)\n1/5/2024 1:00:00 PM,5\n1/15/2024 12:00:00 AM,7\n")
+    assert series(meter) == [("2024-01-05T13:00:00", 5000.0), ("2024-01-15T00:00:00", 7000.0)]
+
+
+def test_a_gzipped_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "home.csv.gz"
+    path.write_bytes(gzip.compress(b"time,power\n1700000000,1\n1700000001,2\n"))
+    assert watts(MeterCsv(path)) == [1.0, 2.0]
+
+
+def test_appliances_are_known_by_their_names_and_their_status_columns_are_not() -> None:
+    meter = opened(
+        "time,aggregate,kettle_power,Washing Machine 1,Washing Machine 2,kettle_status,fridge temperature\n"
+        "1700000000,500,0,1,2,0,4\n1700000010,501,0,1,2,0,4\n"
+    )
+    assert {one.name: [channel.key for channel in one.channels] for one in meter.meters} == {
+        "mains": ["aggregate"],
+        "kettle": ["kettle_power"],
+        "washing machine": ["Washing Machine 1", "Washing Machine 2"],
+    }
+
+
+def test_a_person_s_own_word_beats_the_guess() -> None:
+    text = "when,power,pump,then\n1700000000,1,20,1600000000\n1700000060,2,30,1600000060\n"
+    meter = opened(text, time="then", mains="pump", appliances=(("kettle", "power"),), unit=Unit.KW)
+    assert series(meter)[0] == ("2020-09-13T12:26:40", 20_000.0)
+    assert meter.meters[1].name == "kettle" and watts(meter, "power") == [1000.0, 2000.0]
+
+
+def test_apparent_power_is_called_so() -> None:
+    meter = opened("time,apparent power (VA)\n1700000000,1\n1700000060,2\n")
+    assert meter.channels[0].quantity is Quantity.APPARENT
+
+
+def test_rows_flagged_as_missing_are_missing() -> None:
+    meter = opened("time,power,missing\n1700000000,1,False\n1700000060,2,True\n1700000120,3,False\n")
+    assert np.isnan(watts(meter)[1]) and meter.tallies["power"].flagged == 1
+
+
+def test_a_layout_can_be_shown() -> None:
+    shown = str(opened("time;power\n1700000000;1,5\n1700000060;2\n").layout)
+    assert shown.splitlines() == [
+        "file: utf-8, delimiter ;, decimal sign ,",
+        "time: 'time', UTC where it names no zone, every 60 s",
+        "mains: 'power', power in W",
+    ]
+
+
+# --- energy -------------------------------------------------------------------------------------------
+
+
+def test_a_counter_becomes_the_mean_power_between_readings() -> None:
+    meter = opened(
+        "time,energy_kwh\n2024-01-01 00:00:00,100.00\n2024-01-01 00:01:00,100.01\n2024-01-01 00:03:00,100.05\n"
+    )
+    assert meter.layout.series[0].form is Form.COUNTER
+    # 0.01 kWh in 60 s, then 0.04 kWh in 120 s.
+    assert series(meter) == [
+        ("2024-01-01T00:00:00", pytest.approx(600.0)),
+        ("2024-01-01T00:01:00", pytest.approx(1200.0)),
+    ]
+
+
+def test_a_counter_without_a_unit_is_asked_about() -> None:
+    rows = "".join(f"{1700000000 + 60 * n},{1000 + n}\n" for n in range(40))
+    with pytest.raises(DataError, match=r"only ever rises, from 1000 to 1039.*kWh or Wh"):
+        opened(f"time,state\n{rows}")
+    assert watts(opened(f"time,state\n{rows}", unit=Unit.WH))[0] == pytest.approx(60.0)
+
+
+# --- local time ---------------------------------------------------------------------------------------
+
+
+def local(start: str, minutes: int, count: int, *, newest_first: bool = False) -> str:
+    """A file of London wall-clock times, evenly spaced in true time; watts are minutes since the start."""
+    from zoneinfo import ZoneInfo
+
+    first = datetime.fromisoformat(start).replace(tzinfo=UTC)
+    steps = [n * minutes for n in range(count)]
+    lines = [
+        f"{(first + timedelta(minutes=n)).astimezone(ZoneInfo('Europe/London')):%Y-%m-%d %H:%M},{n}"
+        for n in steps
+    ]
+    return "time,power\n" + "\n".join(lines[::-1] if newest_first else lines) + "\n"
+
+
+@pytest.mark.parametrize("day", ["2024-03-30T22:00", "2024-10-26T22:00"])
+@pytest.mark.parametrize("minutes", [1, 15, 30, 60])
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_the_days_on_which_clocks_change_come_out_evenly(day: str, minutes: int, newest_first: bool) -> None:
+    count = 360 // minutes
+    meter = opened(local(day, minutes, count, newest_first=newest_first), time_zone="Europe/London")
+    start = datetime.fromisoformat(day).replace(tzinfo=UTC)
+    expected = [
+        ((start + timedelta(minutes=n * minutes)).strftime("%Y-%m-%dT%H:%M:00"), n * minutes)
+        for n in range(count)
+    ]
+    assert series(meter, max_rows=7) == (expected[::-1] if newest_first else expected)
+    if "10-26" in day:
+        assert meter.tallies["power"].repeated_hour == 120 // minutes
+
+
+def test_rows_in_the_hour_that_spring_skips_are_left_out_counted_and_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rows = "".join(f"2024-03-31 {hour:02}:{minute},5\n" for hour in range(6) for minute in ("00", "30"))
+    meter = opened(f"time,power\n{rows}", time_zone="Europe/London")
+    with caplog.at_level(logging.WARNING):
+        assert len(watts(meter)) == 10
+    assert meter.tallies["power"].skipped_hour == 2
+    assert "2 rows stand in an hour that the clocks skip" in caplog.text
+
+
+def test_dates_that_could_be_read_both_ways_are_settled_by_a_later_one() -> None:
+    meter = opened("time,power\n05/06/2024 00:00,1\n13/06/2024 00:10,2\n")
+    assert series(meter)[0] == ("2024-06-05T00:00:00", 1.0)
+    meter = opened("time,power\n05/06/2024 00:00,1\n05/13/2024 00:10,2\n")
+    assert series(meter)[0] == ("2024-05-06T00:00:00", 1.0)
+
+
+def test_dates_that_follow_one_another_settle_their_order() -> None:
+    rows = "".join(f"{day:02}/06/2024 {hour:02}:00,5\n" for day in (1, 2, 3) for hour in range(24))
+    assert series(opened(f"time,power\n{rows}"))[24][0] == "2024-06-02T00:00:00"
+
+
+def test_a_date_that_nothing_settles_is_refused_with_its_remedy() -> None:
+    text = "time,power\n05/06/2024 00:00,1\n05/06/2024 00:10,2\n"
+    with pytest.raises(DataError, match=r"05/06/2024 could be day or month first.*YYYY-MM-DD"):
+        opened(text)
+    assert series(opened(text, day_first=True))[0][0] == "2024-06-05T00:00:00"
+    assert series(opened(text, day_first=False))[0][0] == "2024-05-06T00:00:00"
+
+
+# --- what can't be read -------------------------------------------------------------------------------
+
+BAD = {
+    "empty": ("", "found an empty file"),
+    "no time": ("foo,power\nbar,1\nbaz,2\n", "no usable timestamp column.*ISO 8601.*'foo,power'"),
+    "one row": ("time,power\n2024-01-01 00:00,1\n", "found 1 with a time; give a longer file"),
+    "all missing": ("time,power\n1700000000,\n1700000001,nan\n", "holds no number at all"),
+    "mostly missing": (
+        "time,power\n1700000000,1\n" + "".join(f"17000000{n},unknown\n" for n in range(10, 20)),
+        "10 of 11 rows of column 'power' can't be used",
+    ),
+    "text": (
+        "time,power\n1700000000,5\n1700000001,hello\n1700000002,3\n",
+        "line 3, column 'power': expected a number, found 'hello'",
+    ),
+    "1970": (
+        "time,power\n1970-01-01 00:00,1\n1970-01-01 00:10,2\n",
+        "one is 1970-01-01; expected 1990 to 2100",
+    ),
+    "2200": (
+        "time,power\n2200-01-01 00:00,1\n2200-01-01 00:10,2\n",
+        "one is 2200-01-01; expected 1990 to 2100",
+    ),
+    "no power": (
+        "time,voltage\n2024-01-01 00:00,5\n2024-01-01 00:01,4\n",
+        "no column of power.*time, voltage",
+    ),
+    "two powers": ("time,x,y\n2024-01-01 00:00,5,1\n2024-01-01 00:01,4,1\n", "x, y could each be the mains"),
+    "parquet": (b"PAR1 and more", "found a Parquet file"),
+    "spreadsheet": (b"PK\x03\x04 and more", "spreadsheet.*save or unpack it as CSV"),
+    "binary": (b"\x00\x01\x02 and more", "found binary data"),
+    "damaged gzip": (gzip.compress(b"time,power\n1700000000,5\n" * 99)[:-20], "compressed data is damaged"),
+    "impossible dates": (
+        "time,power\n2024-13-01 00:00,1\n2024-02-30 00:10,2\n2024-02-30 00:20,2\n",
+        "3 of 3 rows have no usable time",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_wrong_is_said_in_one_line(name: str) -> None:
+    text, message = BAD[name]
+    with pytest.raises(DataError, match=message) as caught:
+        series(opened(text))
+    assert "\n" not in str(caught.value)
+
+
+def test_names_that_do_not_exist_are_answered_with_those_that_do(tmp_path: Path) -> None:
+    text = "time,power\n1700000000,5\n1700000001,3\n"
+    with pytest.raises(UnknownNameError, match="no column 'wats': there is time, power"):
+        opened(text, mains="wats")
+    with pytest.raises(UnknownNameError, match=r"no time zone 'London'.*Europe/London"):
+        opened(text, time_zone="London")
+    with pytest.raises(UnknownNameError, match=r"no appliance 'ketle'.*did you mean 'kettle'"):
+        opened(text, appliances=(("ketle", "power"),))
+    with pytest.raises(DataError, match="can't be read"):
+        MeterCsv(tmp_path / "absent.csv")
+
+
+@given(st.binary(max_size=400))
+@settings(max_examples=300, deadline=None)
+def test_no_bytes_at_all_cause_another_error_than_the_package_s_own(data: bytes) -> None:
+    try:
+        series(opened(b"time,power\n1700000000,1\n1700000001,2\n" + data))
+        series(opened(data))
+    except EdmlopsError:
+        pass
+
+
+# --- round trips --------------------------------------------------------------------------------------
+
+DIALECTS = {
+    "plain": (",", ".", lambda t: f"{t:%Y-%m-%dT%H:%M:%SZ}"),
+    "european": (";", ",", lambda t: f"{t:%d.%m.%Y %H:%M:%S}"),
+    "tabs and slashes": ("\t", ".", lambda t: f"{t:%Y/%m/%d %H:%M:%S}"),
+    "epoch": ("|", ",", lambda t: f"{t.timestamp():.0f}"),
+    "offset": (",", ".", lambda t: f"{t + timedelta(hours=5, minutes=30):%Y-%m-%d %H:%M:%S+05:30}"),
+    "quoted": (",", ",", lambda t: f'"{t:%Y-%m-%d %H:%M:%S}"'),
+}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@given(
+    powers=st.lists(
+        st.one_of(st.none(), st.floats(-1e4, 1e5, allow_nan=False).map(lambda p: round(p, 3))),
+        min_size=4,
+        max_size=40,
+    ).filter(lambda powers: sum(p is not None for p in powers) > len(powers) / 2),
+    start=st.datetimes(datetime(1991, 1, 1), datetime(2090, 1, 1)),
+    step=st.integers(1, 7200),
+)
+@settings(max_examples=40, deadline=None)
+def test_a_series_survives_every_dialect(
+    dialect: str, powers: list[float | None], start: datetime, step: int
+) -> None:
+    delimiter, decimal, written = DIALECTS[dialect]
+    quote = '"' if dialect == "quoted" else ""
+    first = start.replace(microsecond=0, tzinfo=UTC)
+    times = [first + timedelta(seconds=step * n) for n in range(len(powers))]
+    cells = ["" if p is None else f"{quote}{p}{quote}".replace(".", decimal) for p in powers]
+    lines = [f"{written(t)}{delimiter}{cell}" for t, cell in zip(times, cells, strict=True)]
+    meter = opened(f"time{delimiter}power\n" + "\n".join(lines))
+    parts = list(meter.read("power"))
+    assert np.concatenate([part.time for part in parts]).tolist() == [t.timestamp() for t in times]
+    expected = np.array([np.nan if p is None else p for p in powers]).astype(np.float32)
+    np.testing.assert_array_equal(np.concatenate([part.power for part in parts]), expected)
