@@ -5,12 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help test lint types format lock clean
+.PHONY: help test lint types format bench serve lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(READY): pyproject.toml requirements/constraints.txt scripts/install.sh
+$(READY): pyproject.toml requirements/constraints.txt scripts/install.sh scripts/fetch_pip.py
 	@sh scripts/install.sh "$(PYTHON)" "$(VENV)"
 	@touch $@
 
@@ -28,10 +28,16 @@ format: $(READY) ## Put the code into shape
 types: $(READY) ## Strict types
 	$(BIN)/mypy
 
+bench: $(READY) ## Speed and memory, into docs/performance.md
+	$(BIN)/python -m benchmarks
+
+serve: $(READY) ## The HTTP service, on API_HOST and API_PORT
+	$(BIN)/python -m energy_dissagregation_mlops.api
+
 lock: $(READY) ## Choose anew what is pinned (uv reads pyproject.toml)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-annotate \
 	  --no-emit-find-links --no-emit-index-url --custom-compile-command 'make lock' \
-	  pyproject.toml -o requirements/constraints.txt
+	  pyproject.toml requirements/build.in -o requirements/constraints.txt
 
 clean: ## Remove what make made; data and models stay
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
