@@ -10,7 +10,8 @@ Shapes: N windows, L window_length, A appliances, K core = L - 2 * margin.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -30,10 +31,14 @@ class Network(nn.Module, ABC):
     outside ever sees anything but watts.
     """
 
+    name: ClassVar[str]  # under which it is registered and written into a card
+
     mains_scale: Tensor  # () W
     power_scale: Tensor  # (A,) W
 
-    def __init__(self, appliances: tuple[str, ...], *, window_length: int, margin: int, alignment: int) -> None:
+    def __init__(
+        self, appliances: tuple[str, ...], *, window_length: int, margin: int, alignment: int
+    ) -> None:
         super().__init__()
         assert window_length > 2 * margin
         assert (window_length - 2 * margin) % alignment == 0
@@ -43,6 +48,16 @@ class Network(nn.Module, ABC):
         self.alignment = alignment  # core starts are multiples of it on the grid since 1970
         self.register_buffer("mains_scale", torch.tensor(1000.0))
         self.register_buffer("power_scale", torch.full((len(appliances),), 1000.0))
+
+    @classmethod
+    @abstractmethod
+    def configured(cls, appliances: tuple[str, ...], options: Mapping[str, object]) -> Self:
+        """One with these options, by the names of its file's ``Config``; the defaults where one is absent.
+
+        Raises:
+            UnknownNameError: an option that it does not have.
+            ConfigError: a value that it can't take.
+        """
 
     @property
     def core(self) -> int:

@@ -1,0 +1,58 @@
+"""The gated U-net's own promises: its size, its sight, its start."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from energy_dissagregation_mlops.errors import ConfigError
+from energy_dissagregation_mlops.networks import build
+from energy_dissagregation_mlops.networks.gated_unet import Config
+
+APPLIANCES = ("kettle", "fridge", "washing machine", "microwave", "dishwasher")
+
+
+def test_five_appliances_take_under_300_thousand_weights() -> None:
+    assert sum(weight.numel() for weight in build("gated_unet", APPLIANCES, {}).parameters()) < 300_000
+
+
+def test_it_sees_about_four_hours_of_minutes_to_either_side() -> None:
+    network = build("gated_unet", APPLIANCES, {})
+    # Eight blocks of kernel 5: 2 * (1 + 2 + 4 + 8 + 8 + 4 + 2 + 1) steps of 4 samples, and 8 at full rate.
+    assert network.margin == 2 * 30 * 4 + 8
+
+
+def test_its_blocks_start_as_the_identity() -> None:
+    blocks = build("gated_unet", APPLIANCES, {"width": 8}).get_submodule("blocks")
+    features = torch.randn(2, 8, 1, 64)
+    assert torch.equal(blocks(features), features)
+
+
+def test_it_starts_by_believing_that_appliances_are_mostly_off() -> None:
+    network = build("gated_unet", APPLIANCES, {})
+    on_logit = network(torch.full((1, network.window_length), 300.0)).on_logit
+    assert torch.sigmoid(on_logit).mean() < 0.2
+
+
+def test_a_missing_sample_is_told_from_one_of_no_power() -> None:
+    network = build("gated_unet", APPLIANCES, {})
+    zeros, missing = torch.zeros(1, network.window_length), torch.full((1, network.window_length), torch.nan)
+    assert not torch.allclose(network(zeros).on_logit, network(missing).on_logit)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"window_length": 502}, "multiple of 4 and at least 500 .* found 502"),
+        ({"window_length": 496}, "multiple of 4 and at least 500 .* found 496"),
+        ({"kernel": 4}, "odd kernel, found 4: take 5"),
+    ],
+)
+def test_options_that_do_not_fit_together_say_what_would(options: dict[str, int], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build("gated_unet", APPLIANCES, options)
+
+
+def test_the_shortest_window_has_a_core_of_one_step() -> None:
+    config = Config()
+    assert build("gated_unet", APPLIANCES, {"window_length": 2 * config.margin + 4}).core == 4
