@@ -1,0 +1,63 @@
+"""What ``configs/datasets`` says of a published data set: its source, and which meter is what in its homes.
+
+It does not read any readings, and does not know which of the meters a file holds.
+"""
+
+from __future__ import annotations
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from energy_dissagregation_mlops.errors import ConfigError
+from energy_dissagregation_mlops.settings import config_file
+from energy_dissagregation_mlops.vocabulary import Source
+
+
+class HouseMap(BaseModel):
+    """One home: the meters that each measure all of it, best first, and what is on the others."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mains: tuple[int, ...]
+    meters: dict[int, tuple[str, ...]]
+
+
+class DataSetMap(BaseModel):
+    """A published data set: its source, and its homes by number where its files don't say what is what."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: str
+    licence: str
+    attribution: str
+    time_zone: str
+    houses: dict[int, HouseMap] = {}
+
+    @property
+    def source(self) -> Source:
+        """Where the data set comes from."""
+        return Source(
+            title=self.title,
+            licence=self.licence,
+            attribution=self.attribution,
+            time_zone=self.time_zone,
+        )
+
+
+def data_set_map(name: str) -> DataSetMap:
+    """The map of a published data set, from ``configs/datasets/<name>.yaml``.
+
+    Raises:
+        UnknownNameError: there is no such file.
+        ConfigError: it is not as the shipped ones' headers say.
+    """
+    path = config_file(f"datasets/{name}.yaml")
+    try:
+        return DataSetMap.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"{path}: {where or 'the file'}: {first['msg']}; correct that line") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{path} is not YAML ({reason}): correct it") from None
