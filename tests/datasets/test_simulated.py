@@ -234,6 +234,8 @@ def test_no_two_homes_are_alike() -> None:
     assert len({kettle.power for kettle in kettles if isinstance(kettle, Kettle)}) == 12
     assert len({home.base_load for home in homes(12)}) == 12
     assert len({home.first_day for home in homes(12)}) > 8
+    twin = replace(homes(1)[0], house=2)
+    assert not np.array_equal(next(homes(1)[0].days(1)).mains, next(twin.days(1)).mains)
 
 
 def test_a_home_of_people_away_draws_little_but_is_not_dead() -> None:
