@@ -93,6 +93,7 @@ class Resampler:
     _time: TimeArray = field(default_factory=lambda: np.empty(0))
     _power: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
     _source_period: float = 0.0
+    _first_times: TimeArray = field(default_factory=lambda: np.empty(0))
     _times_hash: hashlib._Hash = field(default_factory=hashlib.sha256)
     _powers_hash: hashlib._Hash = field(default_factory=hashlib.sha256)
 
@@ -101,15 +102,14 @@ class Resampler:
         self.counts.readings += len(readings.time)
         self._times_hash.update(readings.time.tobytes())
         self._powers_hash.update(readings.power.tobytes())
+        self._learn_period(readings.time)
         time, power = self._limited(*self._present(readings.time, readings.power))
         if len(time) == 0:
             return
         time, power = self._ordered(np.concatenate([self._time, time]), np.concatenate([self._power, power]))
         if not self._source_period:
-            if len(time) < PERIOD_READINGS:
-                self._time, self._power = time, power
-                return
-            self._source_period = float(np.median(np.diff(time[:PERIOD_READINGS])))
+            self._time, self._power = time, power
+            return
         # The last reading holds until one of the next chunk, and a run of equal readings may go on in it.
         keep = self._last_run(power) if self.config.frozen_duration is not None else len(power) - 1
         self._time, self._power = time[keep:], power[keep:]
@@ -119,8 +119,7 @@ class Resampler:
         """The regular series, or None where no reading was usable."""
         if len(self._time):
             if not self._source_period:
-                step = np.diff(self._time)
-                self._source_period = float(np.median(step)) if len(step) else self.config.sample_period
+                self._source_period = self._median_step() or self.config.sample_period
             self._take(self._time, self._power, until=None)
             self._time, self._power = np.empty(0), np.empty(0, np.float32)
         if not self._pieces:
@@ -137,6 +136,17 @@ class Resampler:
             start=first * period, sample_period=period, power=power, on=self._on(first * period, len(power)),
             source_period=self._source_period, counts=self.counts, sha256=digest,
         )  # fmt: skip
+
+    def _learn_period(self, time: TimeArray) -> None:
+        """Take the meter's own period from its first readings, those without a number among them."""
+        if len(self._first_times) < PERIOD_READINGS:
+            self._first_times = np.concatenate([self._first_times, time])[:PERIOD_READINGS]
+            if len(self._first_times) == PERIOD_READINGS:
+                self._source_period = self._median_step() or self.config.sample_period
+
+    def _median_step(self) -> float:
+        step = np.diff(np.unique(self._first_times))
+        return float(np.median(step)) if len(step) else 0.0
 
     def _present(self, time: TimeArray, power: FloatArray) -> tuple[TimeArray, FloatArray]:
         present = np.isfinite(power)

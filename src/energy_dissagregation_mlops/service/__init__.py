@@ -1,0 +1,1 @@
+"""HTTP over the inference path: readings in, watts of each appliance out."""
