@@ -1,0 +1,103 @@
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+import torch
+from tiny_run import CONFIG, home, homes
+
+from energy_dissagregation_mlops.training.data import TrainingData
+from energy_dissagregation_mlops.training.sampling import Draw, Sampler, activations_in
+
+WINDOW, MARGIN = 64, 4
+
+
+@pytest.fixture(scope="module")
+def data():
+    return TrainingData.of(homes(), window_length=WINDOW, margin=MARGIN, device=torch.device("cpu"))
+
+
+def sampler(data, **changes):
+    return Sampler(data, replace(CONFIG, **changes), window_length=WINDOW, margin=MARGIN)
+
+
+def same(one: Draw, other: Draw) -> bool:
+    return all(np.array_equal(getattr(one, f.name), getattr(other, f.name)) for f in fields(Draw))
+
+
+def test_a_step_draws_the_same_whatever_was_drawn_before(data):
+    fresh, used = sampler(data), sampler(data)
+    for step in range(5):
+        used.draw(step)
+    assert same(fresh.draw(5), used.draw(5))
+
+
+def test_steps_and_seeds_differ(data):
+    assert not same(sampler(data).draw(0), sampler(data).draw(1))
+    assert not same(sampler(data).draw(0), sampler(data, seed=1).draw(0))
+
+
+def test_the_rows_of_all_processes_are_the_global_batch(data):
+    draw = sampler(data, batch_size=5).draw(3)
+    parts = [draw.rows(slice(rank, None, 2)) for rank in range(2)]
+    assert sorted(np.concatenate([part.begin for part in parts])) == sorted(draw.begin)
+    assert len(parts[0].scale) == 3
+
+
+def test_windows_lie_within_one_stretch_and_reach_both_its_ends():
+    data = TrainingData.of(
+        [home(1, length=70), home(2, length=80)], window_length=64, margin=4, device=torch.device("cpu")
+    )
+    begins = np.concatenate(
+        [sampler(data, active_share=0.0, batch_size=64).draw(step).begin for step in range(20)]
+    )
+    allowed = {*range(78 - 64 + 1), *range(78, 78 + 88 - 64 + 1)}
+    assert set(begins.tolist()) == allowed
+
+
+def test_a_window_that_is_to_hold_an_activation_holds_one_in_its_core(data):
+    draw = sampler(data, active_share=1.0, batch_size=200).draw(0)
+    on = data.on.any(dim=0).numpy()
+    assert all(on[begin + MARGIN : begin + WINDOW - MARGIN].any() for begin in draw.begin)
+
+
+def test_activations_are_found_in_their_middle():
+    series = home(1, length=100)
+    series.on[:] = False
+    series.on[0, 10:13] = True
+    series.on[0, 99] = True
+    data = TrainingData.of([series], window_length=WINDOW, margin=MARGIN, device=torch.device("cpu"))
+    found = activations_in(data, 0)
+    assert found.middle.tolist() == [MARGIN + 11, MARGIN + 99]
+    assert len(activations_in(data, 1).middle) == 0
+
+
+def test_a_house_with_few_activations_is_drawn_from_as_often_as_one_with_many():
+    few, many = home(1, length=100), home(2, length=1000)
+    few.on[:] = False
+    few.on[0, 50] = True
+    data = TrainingData.of([few, many], window_length=WINDOW, margin=MARGIN, device=torch.device("cpu"))
+    found = activations_in(data, 0)
+    picked = found.stretch[found.pick(np.linspace(0, 1, 1001))]
+    assert np.mean(picked == 0) == pytest.approx(0.5, abs=0.01)
+
+
+def test_fates_come_as_often_as_is_asked(data):
+    draw = sampler(data, batch_size=4000, replace=0.3, remove=0.1).draw(0)
+    assert draw.added.mean() == pytest.approx(0.3, abs=0.02)
+    assert draw.gone.mean() == pytest.approx(0.4, abs=0.02)
+    assert not (draw.added & ~draw.gone).any()
+
+
+def test_what_comes_in_stays_within_its_limits(data):
+    draw = sampler(data, batch_size=1000).draw(0)
+    assert draw.stretch.min() >= 0.6 - 1e-6 and draw.stretch.max() <= 1.5 + 1e-6
+    assert draw.scale.min() >= 0.7 - 1e-6 and draw.scale.max() <= 1.3 + 1e-6
+
+
+def test_an_appliance_without_an_activation_is_never_added():
+    data = TrainingData.of(
+        [home(2, metered=(True, False))], window_length=WINDOW, margin=MARGIN, device=torch.device("cpu")
+    )
+    draw = sampler(data, replace=1.0, remove=0.0).draw(0)
+    assert draw.added[:, 0].all()
+    assert not draw.added[:, 1].any()
