@@ -1,0 +1,75 @@
+"""What a network is trained to make small.
+
+Per sample and appliance: the error in units of the appliance's power while on (its square where it is
+small), and the cross entropy of its on-state; per window and appliance the error of its energy, because
+errors of single samples are least where the answer is the median, which is off. Unknown samples count for nothing. Sums are divided by
+the number of known samples in the whole batch, over all processes: their gradients then add up to
+those of one process.
+
+Shapes: N windows, A appliances, K core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from energy_dissagregation_mlops.networks.contract import Output
+from energy_dissagregation_mlops.training.mixing import Batch
+
+# Below this share of the power while on an error counts as its square. The plain absolute error is content
+# with no power at all while the gate is still undecided, and a power head that has sunk to zero stays there.
+SMOOTH_BELOW = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """The terms and their weights."""
+
+    power_scale: Tensor  # (A,) W
+    appliance_weight: Tensor  # (A,)
+    gate_weight: float
+    energy_weight: float
+
+    def __call__(self, output: Output, batch: Batch, *, num_known: Tensor) -> Tensor:
+        """The loss of some windows of a batch.
+
+        Args:
+            output: power (N, A, K) W and on_logit (N, A, K).
+            batch: the same windows.
+            num_known: (), the known samples of the whole batch.
+
+        Returns:
+            (), without a unit.
+        """
+        known = ~torch.isnan(batch.power)
+        error = (output.power.float() - batch.power) / self.power_scale[:, None]
+        error = torch.where(known, error, 0.0)
+        zero = torch.zeros_like(error)
+        power = functional.smooth_l1_loss(error, zero, beta=SMOOTH_BELOW, reduction="none").sum(dim=2)
+        energy = error.sum(dim=2).abs()
+        gate = functional.binary_cross_entropy_with_logits(
+            output.on_logit.float(), batch.on.float(), weight=known.float(), reduction="none"
+        ).sum(dim=2)
+        terms = power + self.energy_weight * energy + self.gate_weight * gate  # (N, A)
+        return (terms * self.appliance_weight).sum() / num_known.clamp(min=1)
+
+
+def num_known_in(batch: Batch) -> Tensor:
+    """(), the known samples of a batch."""
+    return (~torch.isnan(batch.power)).sum()
+
+
+def appliance_weights(usage: Sequence[float], *, balance: float) -> Tensor:
+    """(A,) weights, 1 on average: the less an appliance is used, the more its samples weigh.
+
+    Args:
+        usage: (A,) mean power as a share of the power while on.
+        balance: 0 makes all weights equal; 1 makes always-off's loss the same for each appliance.
+    """
+    weight = torch.tensor(usage).clamp(min=1e-4).pow(-balance)
+    return weight / weight.mean()

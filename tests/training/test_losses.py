@@ -1,0 +1,87 @@
+import math
+
+import pytest
+import torch
+
+from energy_dissagregation_mlops.networks.contract import Output
+from energy_dissagregation_mlops.training.losses import Loss, appliance_weights, num_known_in
+from energy_dissagregation_mlops.training.mixing import Batch
+
+NAN = float("nan")
+
+
+def loss_of(predicted, true, *, logit=0.0, gate_weight=0.0, energy_weight=0.0):
+    power = torch.tensor([[true]])
+    batch = Batch(mains=torch.zeros(1, len(true)), power=power, on=power > 50)
+    output = Output(torch.tensor([[predicted]]), torch.full((1, 1, len(true)), logit))
+    loss = Loss(
+        power_scale=torch.tensor([100.0]),
+        appliance_weight=torch.ones(1),
+        gate_weight=gate_weight,
+        energy_weight=energy_weight,
+    )
+    return loss(output, batch, num_known=num_known_in(batch)).item()
+
+
+def test_the_power_term_is_the_mean_error_in_units_of_the_power_while_on():
+    # An error of 2 scales counts as it is, but for the half of a half scale; one of 0.2 scales as its square.
+    assert loss_of([300.0, 80.0], [100.0, 100.0]) == pytest.approx((2 - 0.25 + 0.2**2) / 2)
+
+
+def test_the_energy_term_is_the_error_of_the_sum():
+    power_only = loss_of([200.0, 50.0], [100.0, 100.0])
+    assert loss_of([200.0, 50.0], [100.0, 100.0], energy_weight=1.0) == pytest.approx(power_only + 0.5 / 2)
+
+
+def test_the_gate_term_is_the_cross_entropy_of_the_on_state():
+    assert loss_of([0.0, 100.0], [0.0, 100.0], logit=1.0, gate_weight=2.0) == pytest.approx(
+        2 * (math.log(1 + math.e) + math.log(1 + math.exp(-1))) / 2
+    )
+
+
+def test_unknown_samples_count_for_nothing():
+    known = loss_of([200.0], [100.0], gate_weight=1.0, energy_weight=1.0)
+    assert loss_of([200.0, 7.0], [100.0, NAN], gate_weight=1.0, energy_weight=1.0) == pytest.approx(known)
+
+
+def test_an_unknown_sample_moves_no_weight():
+    power = torch.tensor([[[300.0, 40.0]]], requires_grad=True)
+    logit = torch.zeros(1, 1, 2, requires_grad=True)
+    batch = Batch(
+        mains=torch.zeros(1, 2), power=torch.tensor([[[100.0, NAN]]]), on=torch.tensor([[[True, True]]])
+    )
+    loss = Loss(power_scale=torch.ones(1), appliance_weight=torch.ones(1), gate_weight=1.0, energy_weight=1.0)
+    loss(Output(power, logit), batch, num_known=num_known_in(batch)).backward()
+    assert power.grad[0, 0, 0] != 0 and power.grad[0, 0, 1] == 0
+    assert logit.grad[0, 0, 0] != 0 and logit.grad[0, 0, 1] == 0
+
+
+def test_a_batch_without_anything_known_has_no_loss():
+    assert loss_of([200.0], [NAN], gate_weight=1.0, energy_weight=1.0) == 0
+
+
+def test_the_losses_of_two_halves_add_up_to_that_of_the_whole():
+    generator = torch.Generator().manual_seed(0)
+    power = torch.rand(4, 2, 9, generator=generator) * 100
+    power[0, 0, 3:7] = NAN
+    predicted = torch.rand(4, 2, 9, generator=generator) * 100
+    logit = torch.randn(4, 2, 9, generator=generator)
+    loss = Loss(
+        power_scale=torch.tensor([100.0, 50.0]),
+        appliance_weight=torch.tensor([0.5, 1.5]),
+        gate_weight=0.3,
+        energy_weight=0.2,
+    )
+
+    def part(rows):
+        batch = Batch(mains=torch.zeros(4, 9)[rows], power=power[rows], on=power[rows] > 50)
+        return loss(Output(predicted[rows], logit[rows]), batch, num_known=torch.tensor(68))
+
+    whole = part(slice(None))
+    torch.testing.assert_close(part(slice(0, None, 2)) + part(slice(1, None, 2)), whole)
+
+
+def test_weights_make_up_for_use_and_average_one():
+    weights = appliance_weights((0.01, 0.04), balance=0.5)
+    assert weights.tolist() == pytest.approx([10 / 7.5, 5 / 7.5])
+    assert appliance_weights((0.01, 0.04), balance=0.0).tolist() == [1, 1]
