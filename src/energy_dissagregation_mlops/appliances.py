@@ -11,24 +11,35 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from energy_dissagregation_mlops.errors import ConfigError, UnknownNameError
 from energy_dissagregation_mlops.settings import config_file
+from energy_dissagregation_mlops.vocabulary import MAINS, OTHER, TIME
 
 APPLIANCES_FILE = "appliances.yaml"
 
 
 class _Block(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     on_power_threshold: float = Field(gt=0)
     max_power: float = Field(gt=0)
     min_on_duration: float = Field(ge=0)
     min_off_duration: float = Field(ge=0)
     aliases: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _can_be_on(self) -> Self:
+        if self.max_power <= self.on_power_threshold:
+            raise ValueError("max_power must lie above on_power_threshold")
+        return self
+
+
+_BLOCKS = TypeAdapter(dict[str, _Block])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,16 +62,31 @@ def normalised(name: str) -> str:
 @cache
 def _load(path: Path, _modified: int) -> Mapping[str, Appliance]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        blocks = {str(name): _Block.model_validate(block) for name, block in content.items()}
+        blocks = _BLOCKS.validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{path}: {where or 'a block'}: {first['msg']}; correct that line") from None
-    except (yaml.YAMLError, AttributeError, UnicodeDecodeError) as error:
+        where = ": ".join(str(part) for part in (path, *first["loc"]))
+        raise ConfigError(
+            f"{where}: {first['msg']}; expected one YAML block an appliance, correct it"
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"{path}: expected one YAML block an appliance ({reason}); correct it") from None
+    _check_spellings(path, blocks)
     return {name: Appliance(name=name, **block.model_dump()) for name, block in blocks.items()}
+
+
+def _check_spellings(path: Path, blocks: Mapping[str, _Block]) -> None:
+    meanings = {normalised(column): f"the column {column!r}" for column in (TIME, MAINS, OTHER)}
+    for name, block in blocks.items():
+        for core in {normalised(spelling) for spelling in (name, *block.aliases)}:
+            if not core:
+                raise ConfigError(f"{path}: {name}: a name or alias without a letter; give it one")
+            if core in meanings:
+                raise ConfigError(
+                    f"{path}: {name}: {core!r} already means {meanings[core]}; drop one of the two"
+                )
+            meanings[core] = repr(name)
 
 
 def appliances() -> Mapping[str, Appliance]:

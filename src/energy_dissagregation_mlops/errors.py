@@ -29,13 +29,15 @@ class UnknownNameError(EdmlopsError):
     """A name that nothing here answers to; the message lists those that exist."""
 
     def __init__(self, kind: str, name: object, known: Iterable[object], remedy: str = "") -> None:
-        names = [str(item) for item in known]
-        close = difflib.get_close_matches(str(name), names, n=1)
+        # The arguments are kept as they are, so that the error survives the way out of a worker process.
+        super().__init__(kind, str(name), tuple(str(item) for item in known), remedy)
+
+    def __str__(self) -> str:
+        kind, name, names, remedy = self.args
+        close = difflib.get_close_matches(name, names, n=1)
         guess = f"; did you mean {close[0]!r}?" if close else ""
         listed = ", ".join(names) if names else "none"
-        super().__init__(
-            f"no {kind} {str(name)!r}: there is {listed}{guess}{'; ' + remedy if remedy else ''}"
-        )
+        return f"no {kind} {name!r}: there is {listed}{guess}{'; ' + remedy if remedy else ''}"
 
 
 class ConfigError(EdmlopsError):

@@ -19,6 +19,8 @@ from typing import Any
 
 from energy_dissagregation_mlops.errors import EdmlopsError
 
+_PARTIAL = ".partial"
+
 
 def sha256_of(path: Path) -> str:
     """The file's SHA-256, in hexadecimal."""
@@ -49,9 +51,20 @@ def explained_disk_errors(target: Path) -> Iterator[None]:
             raise EdmlopsError(f"{message} and run it again, nothing was left half-written") from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise EdmlopsError(
-                f"no permission to write {target} ({error.strerror}): choose another place or its owner's account"
+                f"no permission for {_blamed(error, target)} ({error.strerror}): choose another place or its owner's account"
+            ) from error
+        if error.errno in (errno.EISDIR, errno.ENOTDIR):
+            raise EdmlopsError(
+                f"{target} can't be written ({error.strerror}): expected files in folders, found one in the "
+                "other's place; choose another place"
             ) from error
         raise
+
+
+def _blamed(error: OSError, target: Path) -> str:
+    # What is written lies under a hidden name, which says nothing to a user; what is read has its own.
+    named = str(error.filename or target)
+    return str(target) if _PARTIAL in named else named
 
 
 def _existing_parent(path: Path) -> Path:
@@ -59,7 +72,14 @@ def _existing_parent(path: Path) -> Path:
 
 
 def _aside(target: Path) -> Path:
-    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
+    return target.with_name(f".{target.name}.{secrets.token_hex(4)}{_PARTIAL}")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from None
 
 
 @contextmanager
@@ -71,7 +91,7 @@ def atomic_file(target: Path) -> Iterator[Path]:
     """
     aside = _aside(target)
     with explained_disk_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(target.parent)
         try:
             yield aside
             sync(aside)
@@ -85,7 +105,8 @@ def atomic_file(target: Path) -> Iterator[Path]:
 def atomic_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
     """An empty folder to fill; at the end it becomes ``target`` in one step.
 
-    With ``replace`` an older ``target`` is moved away first and removed after.
+    With ``replace`` an older ``target`` is moved away first and removed after: folders can't change
+    places in one step everywhere, so a reader may find none for an instant.
 
     Raises:
         EdmlopsError: the disk is full, or the place can't be written.
@@ -114,12 +135,12 @@ def _put_in_place(aside: Path, target: Path, *, replace: bool) -> None:
         if not replace:
             raise FileExistsError(errno.EEXIST, "exists already", str(target)) from None
         old = _aside(target)
-        target.rename(old)
         try:
+            target.rename(old)
             aside.rename(target)
-        except OSError:
-            old.rename(target)
-            raise
+        finally:
+            if not target.exists():  # refused or interrupted: the older one goes back
+                old.rename(target)
         shutil.rmtree(old, ignore_errors=True)
 
 

@@ -70,9 +70,21 @@ def _positive_float(text: str) -> float:
     return number
 
 
-DATA_PATH = Variable("DATA_PATH", Path("data"), Path, "a folder")
-MODELS_PATH = Variable("MODELS_PATH", Path("models"), Path, "a folder")
-CONFIGS_PATH = Variable("CONFIGS_PATH", Path("configs"), Path, "a folder")
+def _folder(text: str) -> Path:
+    # An .env file, unlike a shell, leaves "~" as it is.
+    return Path(os.path.expanduser(text))  # noqa: PTH111 - Path.expanduser raises where there is no home
+
+
+def _existing_folder(text: str) -> Path:
+    folder = _folder(text)
+    if not folder.is_dir():
+        raise ValueError
+    return folder
+
+
+DATA_PATH = Variable("DATA_PATH", Path("data"), _folder, "a folder")
+MODELS_PATH = Variable("MODELS_PATH", Path("models"), _folder, "a folder")
+CONFIGS_PATH = Variable("CONFIGS_PATH", Path("configs"), _existing_folder, "a folder that exists")
 TRAIN_EPOCHS = Variable("TRAIN_EPOCHS", 5, _positive_int, "a whole number of at least 1")
 TRAIN_BATCH_SIZE = Variable("TRAIN_BATCH_SIZE", 32, _positive_int, "a whole number of at least 1")
 TRAIN_LR = Variable("TRAIN_LR", 0.001, _positive_float, "a number above 0")
@@ -95,6 +107,7 @@ def config_file(name: str) -> Path:
     """The configuration file of this name: in CONFIGS_PATH, else the one that came with the package.
 
     Raises:
+        ConfigError: CONFIGS_PATH is set and is no folder.
         UnknownNameError: neither place holds it.
     """
     package = Path(__file__).parent
