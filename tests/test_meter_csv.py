@@ -331,6 +331,13 @@ BAD = {
 }
 
 
+def test_a_number_that_no_meter_says_is_missing() -> None:
+    found = watts(
+        opened("time,power\n1700000000,1e93\n1700000001,-inf\n1700000002,3\n1700000003,4\n1700000004,5\n")
+    )
+    assert np.isnan(found[:2]).all() and found[2:] == [3.0, 4.0, 5.0]
+
+
 @pytest.mark.parametrize("name", BAD)
 def test_what_is_wrong_is_said_in_one_line(name: str) -> None:
     text, message = BAD[name]
@@ -351,8 +358,13 @@ def test_names_that_do_not_exist_are_answered_with_those_that_do(tmp_path: Path)
         MeterCsv(tmp_path / "absent.csv")
 
 
-@given(st.binary(max_size=400))
-@settings(max_examples=300, deadline=None)
+@given(
+    st.one_of(
+        st.binary(max_size=300),
+        st.text('0123456789-+:.,;T Z\n\r\t|"/#eWhkPMé', max_size=120).map(str.encode),
+    )
+)
+@settings(max_examples=100, deadline=None)
 def test_no_bytes_at_all_cause_another_error_than_the_package_s_own(data: bytes) -> None:
     try:
         series(opened(b"time,power\n1700000000,1\n1700000001,2\n" + data))

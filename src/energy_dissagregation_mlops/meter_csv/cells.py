@@ -25,6 +25,7 @@ DoubleArray = NDArray[np.float64]
 
 BLOCK_BYTES = 1 << 22
 MAX_CELL_BYTES = 64
+MAX_NUMBER = 1e18  # no meter says more, and as joules a second it still fits a float32
 MISSING = frozenset(
     (
         "",
@@ -236,4 +237,4 @@ def number_of(text: str, decimal: str) -> float | None:
     if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text):
         return float("nan") if text.lower().lstrip("+-") in ("inf", "infinity") else None
     number = float(text)
-    return number if np.isfinite(number) else float("nan")
+    return number if abs(number) < MAX_NUMBER else float("nan")
