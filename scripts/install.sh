@@ -106,6 +106,13 @@ make_environment() {
   rm -f "$VENV"/pip-*.whl
 }
 
+# pip writes a package's RECORD last and takes one without it for installed: it must not.
+forget_half_installed() {
+  for package in "$VENV"/lib/python*/site-packages/*.dist-info; do
+    [ -e "$package/RECORD" ] || rm -rf "$package"
+  done
+}
+
 # Whether an index (pip's own settings without arguments) has the CPU build for this machine.
 offers_cpu_build() {
   "$VENV/bin/python" -m pip index versions torch --retries 0 --timeout 10 "$@" 2>/dev/null |
@@ -134,6 +141,8 @@ install_torch() {
 find_python
 [ "$(cat "$STAMP" 2>/dev/null)" = "$(fingerprint)" ] && exit 0
 make_environment
+rm -f "$STAMP"
+forget_half_installed
 : >"$LOG"
 : >"$VENV/.failed"
 bar=off # the pip that a Python brings along may not know "raw"
