@@ -235,4 +235,5 @@ class _Loop:
         """The network with its best weights."""
         network = self._stepper.network
         network.load_state_dict(self._best)
-        return Fitted(network=network.cpu().eval(), history=tuple(self._history), best_epoch=self._best_epoch)
+        network.to("cpu", memory_format=torch.contiguous_format).eval()
+        return Fitted(network=network, history=tuple(self._history), best_epoch=self._best_epoch)

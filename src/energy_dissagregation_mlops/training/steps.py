@@ -39,7 +39,8 @@ class Stepper:
         process: Process,
     ) -> None:
         network.fit_scales(mains=scales.mains, power=scales.power)
-        self.network = network.to(process.device)
+        # Two-dimensional convolutions are some 15 % faster this way, on a CPU too; others don't care.
+        self.network = network.to(process.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         process.take_first(self.network.state_dict().values())
         self.averaged = copy.deepcopy(self.network)
         self.optimiser = torch.optim.AdamW(_groups(network, config), lr=config.lr, fused=True)
