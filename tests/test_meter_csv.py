@@ -91,6 +91,7 @@ def test_a_german_spreadsheet_with_two_time_columns_decimal_commas_and_a_bom_is_
         time_zone="Europe/Berlin",
     )
     assert series(meter) == [("2024-12-31T22:59:50", 0.5), ("2024-12-31T22:59:55", 1234.5)]
+    assert meter.header == ("Datum", "Uhrzeit", "Leistung [W]")
     assert meter.layout.dialect.delimiter == ";" and meter.layout.dialect.decimal == ","
 
 
@@ -144,6 +145,16 @@ def test_comments_a_line_of_units_and_a_cut_last_line_are_passed_over() -> None:
     assert meter.tallies[meter.channels[0].key].without_time == 1
 
 
+def test_blank_lines_and_a_spreadsheet_s_empty_rows_are_no_rows() -> None:
+    meter = opened("time,power\n\n1700000000,1\n\n1700000001,2\n" + ",\n" * 9 + "\n")
+    assert watts(meter) == [1.0, 2.0] and meter.tallies["power"].rows == 2
+
+
+def test_the_distance_of_rows_is_true_time_where_the_offset_changes() -> None:
+    meter = opened("start,kwh\n2024-03-31T00:30:00+00:00,1\n2024-03-31T02:00:00+01:00,0.5\n")
+    assert meter.layout.sample_period == 1800
+
+
 def test_a_file_without_a_header_is_read() -> None:
     assert watts(opened("1303132929 222.20\n1303132930 223.20\n")) == [
         pytest.approx(222.2),
@@ -171,8 +182,8 @@ def test_a_gzipped_file_is_read(tmp_path: Path) -> None:
 
 def test_appliances_are_known_by_their_names_and_their_status_columns_are_not() -> None:
     meter = opened(
-        "time,aggregate,kettle_power,Washing Machine 1,Washing Machine 2,kettle_status,fridge temperature\n"
-        "1700000000,500,0,1,2,0,4\n1700000010,501,0,1,2,0,4\n"
+        "time,aggregate,kettle_power,Washing Machine 1,Washing Machine 2,kettle_status,fridge temperature,Kettle (%)\n"
+        "1700000000,500,0,1,2,0,4,9\n1700000010,501,0,1,2,0,4,9\n"
     )
     assert {one.name: [channel.key for channel in one.channels] for one in meter.meters} == {
         "mains": ["aggregate"],
