@@ -431,14 +431,24 @@ def test_two_processes_at_once_refuse_the_second(server: Server, tmp_path: Path)
 # Disks
 
 
+@pytest.mark.parametrize("arrived", [False, True])
 def test_too_little_room_for_what_is_unpacked_is_said_before_unpacking(
-    home: Order, tmp_path: Path, patience: Patience, monkeypatch: pytest.MonkeyPatch
+    home: Order, tmp_path: Path, patience: Patience, monkeypatch: pytest.MonkeyPatch, arrived: bool
 ) -> None:
+    def interrupt(stage: Stage, done: int, total: int | None) -> None:
+        if stage is Stage.UNPACK:
+            raise KeyboardInterrupt
+
+    if arrived:
+        with pytest.raises(KeyboardInterrupt):
+            obtain(home, tmp_path, patience=patience, progress=interrupt)
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=300_000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=150_000))
+    stages: set[Stage] = set()
     with pytest.raises(DownloadError, match="has 0 MB free, expected 0 MB for the download and what it"):
-        obtain(home, tmp_path, patience=patience)
+        obtain(home, tmp_path, patience=patience, progress=lambda stage, *_: stages.add(stage))
     assert visible(tmp_path) == []
+    assert Stage.UNPACK not in stages
 
 
 def test_a_disk_that_fills_up_keeps_what_has_arrived(
