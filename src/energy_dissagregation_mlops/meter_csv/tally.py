@@ -75,7 +75,7 @@ def close(tally: Tally, series: Series, *, watts: Watts, calendar: Calendar, whe
             where,
             tally.skipped_hour,
         )
-    logger.info("%s: column %r: %s", where, series.column, tally)
+    logger.debug("%s: column %r: %s", where, series.column, tally)
 
 
 def _judge(tally: Tally, series: Series, calendar: Calendar, where: str) -> None:
