@@ -12,6 +12,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import pickle
+import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -23,8 +25,10 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from energy_dissagregation_mlops.errors import ParityError
+from energy_dissagregation_mlops.bundle import Bundle
+from energy_dissagregation_mlops.errors import BundleError, ConfigError, ParityError, UnknownNameError
 from energy_dissagregation_mlops.files import atomic_file
+from energy_dissagregation_mlops.networks import build
 from energy_dissagregation_mlops.networks.contract import Network
 from energy_dissagregation_mlops.vocabulary import FloatArray
 
@@ -108,6 +112,40 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
+
+
+def restored(bundle: Bundle) -> Network:
+    """A bundle's network with its weights.
+
+    Raises:
+        BundleError: the weights are not those of the network that the card names.
+    """
+    card = bundle.card
+    try:
+        network = build(card.network, card.appliance_names, card.network_options)
+        network.load_state_dict(torch.load(bundle.weights, map_location="cpu", weights_only=True))
+    except (RuntimeError, KeyError, pickle.UnpicklingError, UnknownNameError, ConfigError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise BundleError(
+            f"{bundle.weights} are not the weights of {card.network} ({reason}): train or copy the bundle again"
+        ) from None
+    return network.eval()
+
+
+def checked_graph(bundle: Bundle, output: Path | None = None) -> tuple[Path, Parity]:
+    """Check a bundle's graph against its network, and copy it to ``output`` where one is named.
+
+    Raises:
+        BundleError: the weights can't be loaded.
+        ParityError: graph and network differ.
+        EdmlopsError: ``output`` can't be written.
+    """
+    parity = check_parity(restored(bundle), bundle.graph)
+    if output is None:
+        return bundle.graph, parity
+    with atomic_file(output) as aside:
+        shutil.copyfile(bundle.graph, aside)
+    return output, parity
 
 
 def check_parity(network: Network, path: Path) -> Parity:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -169,10 +171,27 @@ def test_power_is_in_units_of_each_appliances_scale(network: Network) -> None:
     torch.testing.assert_close(network(mains).power, unit * torch.tensor([[2400.0], [90.0], [500.0]]))
 
 
+def test_its_options_build_the_like_again(network: Network) -> None:
+    options = json.loads(json.dumps(network.options))
+    again = build(network.name, network.appliances, options)
+    again.load_state_dict(network.state_dict())
+    again.eval()
+    mains = mains_for(network)
+    assert torch.equal(again(mains).power, network(mains).power)
+
+
 def test_a_seed_gives_the_same_weights(network: Network) -> None:
     first, second = small(network.name), small(network.name)
     for name, weight in first.state_dict().items():
         assert torch.equal(weight, second.state_dict()[name])
+
+
+def test_a_networks_options_build_the_like_of_it_again_after_a_way_through_json(network: Network) -> None:
+    again = build(network.name, APPLIANCES, json.loads(json.dumps(network.options)))
+    assert again.options == network.options
+    again.load_state_dict(network.state_dict())
+    mains = mains_for(network)
+    assert torch.equal(again(mains).power, network(mains).power)
 
 
 def test_an_unknown_network_is_told_those_that_exist() -> None:

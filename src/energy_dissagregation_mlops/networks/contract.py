@@ -42,6 +42,7 @@ class Network(nn.Module, ABC):
         super().__init__()
         assert window_length > 2 * margin
         assert (window_length - 2 * margin) % alignment == 0
+        self.options: dict[str, object] = {}  # what ``configured`` needs to build the like again
         self.appliances = appliances
         self.window_length = window_length  # L samples, as trained and served
         self.margin = margin  # samples at either end that are context only

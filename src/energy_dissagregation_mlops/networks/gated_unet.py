@@ -15,7 +15,7 @@ Shapes: N windows, L window_length, C channels, A appliances, K core.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated, ClassVar, Self
 
 import torch
@@ -38,10 +38,10 @@ Count = Annotated[int, Field(ge=1)]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """What may be chosen of a gated U-net; the defaults make 235 thousand weights for five appliances."""
+    """What may be chosen of a gated U-net; the defaults make 156 thousand weights for five appliances."""
 
     window_length: Count = 1536  # samples, a multiple of 4
-    width: Count = 80  # channels at a quarter of the rate; multiples of 16 fit the processor
+    width: Count = 64  # channels at a quarter of the rate; multiples of 16 fit the processor
     skip_width: Count = 32  # channels at full rate
     expansion: Count = 2  # of the width, inside a block
     kernel: Annotated[int, Field(ge=3)] = 5  # odd
@@ -108,6 +108,7 @@ class GatedUnet(Network):
         super().__init__(
             appliances, window_length=config.window_length, margin=config.margin, alignment=_RATE
         )
+        self.options = asdict(config)
         skip, width = config.skip_width, config.width
         self.stem = _convolution(NUM_CHANNELS, skip, kernel=_STEM_KERNEL)
         self.down = nn.Conv2d(skip, width, (1, _RATE), stride=(1, _RATE))

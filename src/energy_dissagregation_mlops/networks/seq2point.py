@@ -15,7 +15,7 @@ Shapes: N windows, L window_length, A appliances; K is 1.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
@@ -55,6 +55,7 @@ class Seq2Point(Network):
     def __init__(self, appliances: tuple[str, ...], config: Config) -> None:
         length = config.window_length
         super().__init__(appliances, window_length=length, margin=length // 2, alignment=1)
+        self.options = asdict(config)
         layers: list[nn.Module] = []
         num_inputs = 1
         for num_channels, kernel in _CONVOLUTIONS:
