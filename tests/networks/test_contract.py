@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -184,14 +183,6 @@ def test_a_seed_gives_the_same_weights(network: Network) -> None:
     first, second = small(network.name), small(network.name)
     for name, weight in first.state_dict().items():
         assert torch.equal(weight, second.state_dict()[name])
-
-
-def test_a_networks_options_build_the_like_of_it_again_after_a_way_through_json(network: Network) -> None:
-    again = build(network.name, APPLIANCES, json.loads(json.dumps(network.options)))
-    assert again.options == network.options
-    again.load_state_dict(network.state_dict())
-    mains = mains_for(network)
-    assert torch.equal(again(mains).power, network(mains).power)
 
 
 def test_an_unknown_network_is_told_those_that_exist() -> None:
