@@ -1,12 +1,12 @@
-"""What a command takes for granted where a person did not say: the only file, the only house, a zone."""
+"""What a command takes for granted where a person did not say, and what it makes of what they said."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from zoneinfo import ZoneInfo, available_timezones
 
 from energy_dissagregation_mlops.errors import ConfigError, DataError, UnknownNameError
 from energy_dissagregation_mlops.meter_csv import Columns, Unit
+from energy_dissagregation_mlops.meter_csv.zones import zone
 from energy_dissagregation_mlops.vocabulary import Dataset
 
 
@@ -40,23 +40,14 @@ def only_house(dataset: Dataset) -> int:
     raise DataError(f"{dataset.path} holds houses {', '.join(map(str, houses))}: name one with --house")
 
 
-def zone(name: str) -> ZoneInfo:
-    """The time zone of this IANA name.
-
-    Raises:
-        UnknownNameError: there is no such zone; the message lists those that look like it.
-    """
-    known = available_timezones()
-    if name not in known:
-        alike = sorted(each for each in known if name.lower()[:4] in each.lower())[:8]
-        raise UnknownNameError(
-            "time zone", name, alike or ["UTC", "Europe/London", "Europe/Copenhagen"], "use an IANA name"
-        )
-    return ZoneInfo(name)
-
-
 def columns(
-    *, time: str | None, mains: str | None, appliances: list[str], unit: str | None, zone_name: str | None
+    *,
+    time: str | None,
+    mains: str | None,
+    appliances: list[str],
+    unit: str | None,
+    zone_name: str | None,
+    day_first: bool | None,
 ) -> Columns:
     """What a person said of the columns of their file.
 
@@ -66,6 +57,7 @@ def columns(
         appliances: "kettle=Plug 3", one each.
         unit: of the power.
         zone_name: of times without a zone.
+        day_first: whether 05/06/2024 is the fifth of June.
 
     Raises:
         ConfigError: an appliance's column is not given as APPLIANCE=COLUMN.
@@ -86,4 +78,5 @@ def columns(
         appliances=tuple(pairs),
         unit=None if unit is None else units[unit.lower()],
         time_zone=None if zone_name is None else zone(zone_name).key,
+        day_first=day_first,
     )

@@ -65,6 +65,12 @@ ApplianceColumnOption = Annotated[
         help="An appliance's column in your own file; repeat it for more.",
     ),
 ]
+DayFirstOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--day-first/--month-first", help="What 05/06/2024 means, where your own file leaves it open."
+    ),
+]
 UnitOption = Annotated[
     str | None, typer.Option("--unit", help="W, kW, Wh or kWh, where your own file does not say.")
 ]
@@ -150,13 +156,14 @@ def inspect(
     mains_column: MainsColumnOption = None,
     column: ApplianceColumnOption = None,
     unit: UnitOption = None,
+    day_first: DayFirstOption = None,
     time_zone: ZoneOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what a file holds: houses, meters, appliances, span, sample period, gaps."""
     from energy_dissagregation_mlops import inspection, results
 
-    opened = _open(path, dataset, _columns(time_column, mains_column, column, unit, time_zone))
+    opened = _open(path, dataset, _columns(time_column, mains_column, column, unit, time_zone, day_first))
     with terminal.bar("reading") as update:
         found = inspection.survey(
             opened, house=house, progress=lambda done, total: update(done, total, "channels")
@@ -184,6 +191,7 @@ def preprocess(
     mains_column: MainsColumnOption = None,
     column: ApplianceColumnOption = None,
     unit: UnitOption = None,
+    day_first: DayFirstOption = None,
     time_zone: ZoneOption = None,
 ) -> None:
     """Bring raw data onto a regular grid, with on-states, into the store."""
@@ -191,7 +199,9 @@ def preprocess(
     from energy_dissagregation_mlops.store import Store
 
     path = data_path or choices.only_file(settings.raw_path())
-    opened = _open(path, dataset, _columns(time_column, mains_column, column, unit, time_zone), name)
+    opened = _open(
+        path, dataset, _columns(time_column, mains_column, column, unit, time_zone, day_first), name
+    )
     config = preprocessing.PreprocessConfig(
         sample_period=sample_period, max_gap=max_gap, appliances=tuple(appliance) if appliance else None
     )
@@ -260,16 +270,18 @@ def predict(
     time_column: TimeColumnOption = None,
     mains_column: MainsColumnOption = None,
     unit: UnitOption = None,
+    day_first: DayFirstOption = None,
     time_zone: ZoneOption = None,
 ) -> None:
     """Say what each appliance used: from a meter's file to power, daily energy and activations."""
     from energy_dissagregation_mlops import choices, prediction, results
     from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
+    from energy_dissagregation_mlops.meter_csv.zones import zone as zone_of
 
-    opened = _open(meter_file, dataset, _columns(time_column, mains_column, None, unit, time_zone))
+    opened = _open(meter_file, dataset, _columns(time_column, mains_column, None, unit, time_zone, day_first))
     disaggregator = Disaggregator.load(_bundle(bundle))
     number = choices.only_house(opened) if house is None else house
-    zone = choices.zone(time_zone or opened.source.time_zone)
+    zone = zone_of(time_zone or opened.source.time_zone)
     mains = prediction.read_mains(opened, number, disaggregator, max_gap=max_gap)
     with terminal.bar("disaggregating") as update:
         made = prediction.predict(
@@ -354,11 +366,18 @@ def _open(path: Path, kind: str | None, columns: Columns, name: str | None = Non
 
 
 def _columns(
-    time: str | None, mains: str | None, appliances: list[str] | None, unit: str | None, zone: str | None
+    time: str | None,
+    mains: str | None,
+    appliances: list[str] | None,
+    unit: str | None,
+    zone: str | None,
+    day_first: bool | None,
 ) -> Columns:
     from energy_dissagregation_mlops import choices
 
-    return choices.columns(time=time, mains=mains, appliances=appliances or [], unit=unit, zone_name=zone)
+    return choices.columns(
+        time=time, mains=mains, appliances=appliances or [], unit=unit, zone_name=zone, day_first=day_first
+    )
 
 
 def main() -> None:

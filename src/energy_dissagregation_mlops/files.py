@@ -43,7 +43,7 @@ def explained_disk_errors(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             free = shutil.disk_usage(_existing_parent(target)).free
             message = (
                 f"the disk is full ({free / 1e6:,.0f} MB free): {target} was not written; free some space"

@@ -75,6 +75,9 @@ def show_survey(dataset: Dataset, found: Sequence[MeterSurvey], *, as_json: bool
         )
         for each in found
     ]  # fmt: skip
+    layout = getattr(dataset, "layout", None)  # a person's own file says what was guessed of it
+    if layout is not None:
+        output().print(str(layout), markup=False, highlight=False)
     shared = [
         f"* house {each.house}: {each.name} shares its meter with {', '.join(each.shared_with)}"
         for each in found

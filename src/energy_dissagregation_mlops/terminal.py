@@ -41,7 +41,12 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> None:
     except EdmlopsError as error:
         _fail(error, 1, debug=debug)
     except KeyboardInterrupt as error:
-        _fail("interrupted: nothing was left half-written", INTERRUPTED, debug=debug, cause=error)
+        _fail(
+            "interrupted: nothing was left half-written; run it again to go on",
+            INTERRUPTED,
+            debug=debug,
+            cause=error,
+        )
     except BrokenPipeError:
         # Whoever read the output has enough of it (`| head`): that is no error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -111,10 +116,14 @@ def bar(title: str, *, in_bytes: bool = False) -> Iterator[Update]:
         columns.append(progress.TaskProgressColumn())
     columns += [progress.TimeElapsedColumn(), progress.TextColumn("left"), progress.TimeRemainingColumn()]
     columns.append(progress.TextColumn("[dim]{task.fields[note]}"))
-    with progress.Progress(*columns, console=errors()) as drawn:
-        task = drawn.add_task(title, total=None, note="")
+    with progress.Progress(*columns, console=errors(), transient=True) as drawn:
+        task = None
 
         def update(done: float, total: float | None, note: str = "") -> None:
+            nonlocal task
+            if task is None:
+                # What was there before (a resumed transfer) must not count as speed.
+                task = drawn.add_task(title, total=total, completed=int(done), note=note)
             drawn.update(task, completed=done, total=total, note=note)
 
         yield update

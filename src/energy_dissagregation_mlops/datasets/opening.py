@@ -15,7 +15,6 @@ from energy_dissagregation_mlops.errors import DataError, UnknownNameError
 from energy_dissagregation_mlops.meter_csv import Columns
 from energy_dissagregation_mlops.vocabulary import Dataset
 
-
 # The more particular kinds first: they are asked in this order whether a file is theirs.
 DATASETS: Mapping[str, type[Dataset]] = {
     each.kind: each for each in (UkDale, Simulated, Nilmtk, Channels, Refit, Tabular)
