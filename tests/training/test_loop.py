@@ -9,7 +9,7 @@ from tiny_run import CONFIG, home, homes, tiny_network
 from energy_dissagregation_mlops.errors import ConfigError
 from energy_dissagregation_mlops.training.loop import fit
 from energy_dissagregation_mlops.training.progress import history_text, parsed_history
-from energy_dissagregation_mlops.training.steps import learning_rate
+from energy_dissagregation_mlops.training.steps import Stepper, learning_rate
 
 
 def train(path, config=CONFIG, *, series=None, **options):
@@ -54,6 +54,26 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_been(tmp_path, step):
     assert min(seen) > step
     assert same_weights(resumed, whole)
     assert history_text(resumed.history) == history_text(whole.history)
+
+
+def test_a_run_that_another_process_stopped_does_not_pass_for_a_trained_one(tmp_path, monkeypatch):
+    take = Stepper.take
+
+    def stopped_elsewhere(stepper, step, *, lr, stop):
+        return take(stepper, step, lr=lr, stop=stop)[0], step == 30
+
+    monkeypatch.setattr(Stepper, "take", stopped_elsewhere)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path)
+    monkeypatch.undo()
+    assert same_weights(train(tmp_path, resume=True), train(tmp_path / "whole"))
+
+
+def test_where_validation_knows_nothing_the_last_weights_are_kept(tmp_path):
+    blind = home(2, metered=(False, False))
+    fitted = train(tmp_path, replace(CONFIG, validation_houses=("made-up:2",)), series=[home(1), blind])
+    assert np.isnan(fitted.best.validation.score)
+    assert fitted.best_epoch == 3
 
 
 def test_a_finished_run_that_is_resumed_trains_no_more(tmp_path):

@@ -9,6 +9,7 @@ from energy_dissagregation_mlops.networks.contract import Network, Output
 from energy_dissagregation_mlops.training.data import TrainingSeries
 from energy_dissagregation_mlops.training.distributed import Process
 from energy_dissagregation_mlops.training.validation import Windows, validate
+from energy_dissagregation_mlops.windows import Framing
 
 ALONE = Process(rank=0, num_processes=1, device=torch.device("cpu"))
 NAN = float("nan")
@@ -89,8 +90,17 @@ def test_the_shares_of_two_processes_add_up_to_all_windows():
         Windows.of(homes(), network, Process(rank=rank, num_processes=2, device=torch.device("cpu")))
         for rank in range(2)
     ]
-    assert len(whole.mains) == sum(len(part.mains) for part in parts)
+    assert len(whole.begin) == sum(len(part.begin) for part in parts)
     torch.testing.assert_close(parts[1].power, whole.power[1::2], equal_nan=True)
+
+
+def test_windows_are_those_that_are_served():
+    network = tiny_network()
+    windows = Windows.of(homes(), network, ALONE)
+    framing = Framing(window_length=network.window_length, margin=network.margin)
+    expected = np.concatenate([framing.cut(one.mains, first=one.first) for one in homes()])
+    found = windows.mains[windows.begin[:, None] + torch.arange(network.window_length)]
+    np.testing.assert_array_equal(found.numpy(), expected)
 
 
 def test_every_known_sample_is_validated_once():

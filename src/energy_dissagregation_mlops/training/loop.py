@@ -80,9 +80,12 @@ def fit(
             state = loop.checkpoint(run)
             if process.is_first:
                 checkpoints.save(checkpoint, state)
-        if not whole:
+        if not whole and process.is_first:
             logger.warning("interrupted after step %d, saved in %s", loop.step, checkpoint)
         process.wait()
+    if not whole:
+        # The signal may have come to another process than this one.
+        raise KeyboardInterrupt
     return loop.fitted()
 
 
@@ -174,7 +177,8 @@ class _Loop:
         best = self._history[self._best_epoch - 1].validation if self._best_epoch else None
         self._history.append(result)
         self._loss_sum.zero_()
-        if result.validation is None or best is None or result.validation.score < best.score:
+        # Where nothing is known the score is no number, and the last weights are kept.
+        if result.validation is None or best is None or not result.validation.score >= best.score:
             self._best_epoch = result.epoch
             self._best = copy.deepcopy(self._stepper.averaged.state_dict())
 

@@ -5,7 +5,7 @@ stopping looks at is the mean over appliances of the one as a share of the other
 is worth nothing, and an appliance of few watts counts as much as one of many. It says nothing of a
 home that was never seen, unless the stretches are of one.
 
-Shapes: N windows, L window_length, A appliances, K core.
+Shapes: N windows, L window_length, A appliances, K core, S samples of all stretches.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ class Validation:
 class Windows:
     """This process's share of the validation windows, on the device."""
 
-    mains: Tensor  # (N, L) W
+    mains: Tensor  # (S,) W, all stretches, each with what its windows need around it
+    begin: Tensor  # (N,) where a window begins in them
     power: Tensor  # (N, A, K) W, NaN where unknown
     on: Tensor  # (N, A, K) bool
 
@@ -62,19 +63,24 @@ class Windows:
         """Cut the stretches into windows whose cores cover them."""
         framing = Framing(window_length=network.window_length, margin=network.margin)
         cores = Framing(window_length=network.core, margin=0)
-        mains, power, on = [], [], []
+        mains, begin, power, on = [], [], [], []
+        total = 0
         for one in series:
             known = np.where(np.isnan(one.mains), np.float32(np.nan), one.known_power())
-            mains.append(framing.cut(one.mains, first=one.first))
+            is_on = one.on.astype(np.float32)
+            windows = framing.cut(one.mains, first=one.first)
+            # Windows begin a core apart: kept whole, they would repeat their margins.
+            mains += [windows[:-1, : network.core].ravel(), windows[-1]]
+            begin.append(total + network.core * np.arange(len(windows)))
+            total += network.core * (len(windows) - 1) + network.window_length
             power.append(np.stack([cores.cut(row, first=one.first) for row in known], axis=1))
-            on.append(
-                np.stack([cores.cut(row.astype(np.float32), first=one.first) for row in one.on], axis=1) > 0.5
-            )
-        mine = process.rows
+            on.append(np.stack([cores.cut(row, first=one.first) > 0.5 for row in is_on], axis=1))
+        mine, device = process.rows, process.device
         return cls(
-            mains=torch.from_numpy(np.concatenate(mains)[mine].copy()).to(process.device),
-            power=torch.from_numpy(np.concatenate(power)[mine].copy()).to(process.device),
-            on=torch.from_numpy(np.concatenate(on)[mine].copy()).to(process.device),
+            mains=torch.from_numpy(np.concatenate(mains)).to(device),
+            begin=torch.from_numpy(np.concatenate(begin)[mine]).to(device),
+            power=torch.from_numpy(np.concatenate(power)[mine]).to(device),
+            on=torch.from_numpy(np.concatenate(on)[mine]).to(device),
         )
 
 
@@ -83,10 +89,11 @@ def validate(network: Network, windows: Windows, process: Process) -> Validation
     """Score a network on all windows, over all processes; every process gets the same answer."""
     network.eval()
     sums = torch.zeros(len(network.appliances), 6, dtype=torch.float64, device=process.device)
+    within = torch.arange(network.window_length, device=process.device)
     size = max(1, SAMPLES_PER_PASS // network.window_length)
-    for at in range(0, len(windows.mains), size):
+    for at in range(0, len(windows.begin), size):
         rows = slice(at, at + size)
-        output = network(windows.mains[rows])
+        output = network(windows.mains[windows.begin[rows, None] + within])
         sums += _sums(output.power, output.on_logit > 0, power=windows.power[rows], on=windows.on[rows])
     scales = network.power_scale.tolist()
     totals = process.sum(sums).tolist()
