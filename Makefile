@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help test lint types format bench serve lock clean
+.PHONY: help demo test lint types format bench serve lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,6 +13,35 @@ help: ## List the targets
 $(READY): pyproject.toml requirements/constraints.txt scripts/install.sh scripts/fetch_pip.py
 	@sh scripts/install.sh "$(PYTHON)" "$(VENV)"
 	@touch $@
+
+# The demo: homes 1 to 9 are trained on, home 10 is never seen. Each step is the command you would type for
+# your own data, and is run again only when something that it is made from has changed.
+DEMO_HOME := 10
+DEMO_RAW := data/raw/demo.h5
+DEMO_STORE := data/processed/60s/demo/house_$(DEMO_HOME)/manifest.json
+DEMO_MODEL := models/demo/production.json
+DEMO_FOUND := reports/demo/appliances.parquet
+ROOMS := src/energy_dissagregation_mlops
+EDMLOPS := DATA_PATH=data MODELS_PATH=models CONFIGS_PATH=configs $(BIN)/edmlops
+
+demo: $(READY) $(DEMO_FOUND) ## Simulated homes, preprocess, train, evaluate on a home never seen, predict, report
+	@$(EDMLOPS) evaluate --bundle demo --house demo:$(DEMO_HOME) --picture reports/demo/day.png
+	@printf '%s\n' "bundle:      models/demo/$$(sed -n 's/.*"production": //p' $(DEMO_MODEL))" \
+	  "predictions: $(DEMO_FOUND)" "one day:     reports/demo/day.png"
+
+$(DEMO_RAW): configs/simulation.yaml $(wildcard $(ROOMS)/datasets/simulated/*.py) | $(READY)
+	$(EDMLOPS) simulate --houses $(DEMO_HOME) --days 28 --seed 7 --output $@
+
+$(DEMO_STORE): $(DEMO_RAW) configs/appliances.yaml $(ROOMS)/preprocessing.py $(ROOMS)/signals.py $(ROOMS)/activations.py
+	$(EDMLOPS) preprocess --data-path $(DEMO_RAW) --output-folder data/processed
+	@touch $@
+
+$(DEMO_MODEL): $(DEMO_STORE) configs/demo.yaml $(wildcard $(ROOMS)/training/*.py $(ROOMS)/networks/*.py)
+	$(EDMLOPS) train --config configs/demo.yaml
+	@touch $@
+
+$(DEMO_FOUND): $(DEMO_MODEL) $(wildcard $(ROOMS)/inference/*.py)
+	$(EDMLOPS) predict $(DEMO_RAW) --house $(DEMO_HOME) --bundle demo --output $@
 
 test: $(READY) lint types ## Lint, types, every test
 	$(BIN)/python -m pytest

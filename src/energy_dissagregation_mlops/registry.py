@@ -100,6 +100,8 @@ class Registry:
                     fill(aside, str(version))
                     bundles.seal(aside)
             except FileExistsError:
+                if not folder.exists():
+                    raise
                 continue  # another run took this number meanwhile: take the next
             return Bundle.open(folder)
 

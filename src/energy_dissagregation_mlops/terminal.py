@@ -21,44 +21,53 @@ if TYPE_CHECKING:
 
 DEBUG = "--debug"
 FILE_WIDTH = 160  # columns
-INTERRUPTED = 130  # what a shell expects of a program that Ctrl-C ended
 
 Update = Callable[[float, float | None, str], None]  # (done, total or None, what is going on)
 
 
 def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> None:
-    """Run a command line and exit: a user's mistake is one line and status 1.
+    """Run a command line and exit: a person's mistake is one line, and a status that is not 0.
 
     Args:
         app: the commands.
         arguments: in place of the process's; ``--debug`` among them shows tracebacks.
     """
+    from typer.exceptions import TyperException
+
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = DEBUG in given
     set_up_logging(logging.DEBUG if debug else logging.INFO)
+    status = 1
     try:
-        app(args=[each for each in given if each != DEBUG])
-    except EdmlopsError as error:
-        _fail(error, 1, debug=debug)
-    except KeyboardInterrupt as error:
-        _fail(
-            "interrupted: nothing was left half-written; run it again to go on",
-            INTERRUPTED,
-            debug=debug,
-            cause=error,
-        )
-    except BrokenPipeError:
-        # Whoever read the output has enough of it (`| head`): that is no error.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:
-        _fail(f"{error.filename or 'the system'}: {error.strerror or error}", 1, debug=debug, cause=error)
-
-
-def _fail(problem: object, status: int, *, debug: bool, cause: BaseException | None = None) -> None:
-    if debug:
-        raise cause if cause is not None else problem  # type: ignore[misc]
-    sys.stderr.write(f"error: {' '.join(str(problem).split())}\n")
+        # Not standalone: what a command raises comes here, where errors are told in one way.
+        status = app(args=[each for each in given if each != DEBUG], standalone_mode=False) or 0
+        problem = "interrupted: nothing was left half-written; run it again to go on" if status else None
+    except (EdmlopsError, OSError, TyperException) as error:
+        if debug:
+            raise
+        problem, status = _told(error)
+    if problem is not None:
+        sys.stderr.write(f"error: {problem}\n")
     sys.exit(status)
+
+
+def _told(error: Exception) -> tuple[str | None, int]:
+    """An error in one line, and the status to exit with."""
+    if isinstance(error, BrokenPipeError):
+        # Whoever read the output has enough of it (`| head`): that is no error, and leaves nothing to flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return None, 0
+    if isinstance(error, OSError):
+        return f"{error.filename or 'the system'}: {error.strerror or error}", 1
+    message = " ".join(str(getattr(error, "format_message", error.__str__)()).split())
+    if isinstance(error, EdmlopsError):
+        return message, 1
+    context = getattr(error, "ctx", None)
+    path = "edmlops" if context is None else context.command_path
+    if type(error).__name__ == "NoArgsIsHelpError":  # a group alone: its "error" is its help
+        error.show()  # type: ignore[attr-defined]
+        return None, 0
+    return f"{message} (`{path} --help` shows how)", 2
 
 
 class _Lines(logging.Handler):
