@@ -78,6 +78,12 @@ def test_the_file_is_one_valid_graph_that_says_whose_it_is(exported: tuple[Netwo
     assert int(said["alignment"]) == network.alignment
 
 
+def test_the_file_holds_no_paths_of_the_machine_that_wrote_it(exported: tuple[Network, Path]) -> None:
+    content = exported[1].read_bytes()
+    assert b".py" not in content and b"stack_trace" not in content
+    assert str(Path.cwd()).encode() not in content
+
+
 def test_another_networks_graph_is_refused(exported: tuple[Network, Path]) -> None:
     network, path = exported
     with pytest.raises(ParityError, match=r"differs from its network by .* W .* export it again"):

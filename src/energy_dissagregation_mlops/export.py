@@ -83,11 +83,24 @@ def to_onnx(network: Network, path: Path) -> None:
                 verbose=False,
             )
             assert program is not None
+            _strip(program)
             program.model.metadata_props.update(_metadata(network))
             with atomic_file(path) as aside:
                 program.save(aside, external_data=False)
     finally:
         network.train(was_training)
+
+
+def _strip(program: torch.onnx.ONNXProgram) -> None:
+    """Take out the exporter's notes: they hold this machine's paths, and a tenth of the file."""
+    graph = program.model.graph
+    graph.metadata_props.clear()
+    for value in (*graph.inputs, *graph.initializers.values()):
+        value.metadata_props.clear()
+    for node in graph:
+        node.metadata_props.clear()
+        for value in node.outputs:
+            value.metadata_props.clear()
 
 
 def _metadata(network: Network) -> dict[str, str]:
