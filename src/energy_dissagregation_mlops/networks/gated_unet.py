@@ -82,8 +82,9 @@ def _convolution(
 class _Block(nn.Module):
     """A depthwise convolution over time, then two over the channels, added to what came in (N, C, 1, T).
 
-    The last one starts at zero, so that a deep stack starts as the identity and needs no normalisation
-    (Zhang, Dauphin and Ma 2019, "Fixup initialization", arXiv:1901.09321).
+    The last one starts small by the number of blocks, so that what passes keeps its size without
+    normalisation (after Zhang, Dauphin and Ma 2019, "Fixup initialization", arXiv:1901.09321, who start
+    it at zero: that learnt later here, see docs/log.md).
     """
 
     def __init__(self, config: Config, dilation: int) -> None:
@@ -92,7 +93,8 @@ class _Block(nn.Module):
         self.over_time = _convolution(width, width, kernel=config.kernel, dilation=dilation, groups=width)
         self.widen = _convolution(width, hidden)
         self.narrow = _convolution(hidden, width)
-        nn.init.zeros_(self.narrow.weight)
+        nn.init.kaiming_normal_(self.over_time.weight, nonlinearity="linear")
+        nn.init.normal_(self.narrow.weight, std=(hidden * len(config.dilations)) ** -0.5)
 
     def forward(self, features: Tensor) -> Tensor:
         update: Tensor = self.narrow(F.relu(self.widen(self.over_time(features))))
