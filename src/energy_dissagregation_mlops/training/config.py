@@ -37,8 +37,8 @@ class TrainingConfig:
     validation_fraction: float = 0.15  # of each house's time, where no house is named; 0: no validation
 
     active_share: float = 0.5  # windows placed on an activation of some appliance; the rest lie anywhere
-    replace: float = 0.3  # chance that an appliance of a window gives way to one from another house or time
-    remove: float = 0.1  # chance that an appliance is taken out of a window
+    replace: float = 0.5  # chance that an appliance of a window gives way to one from another house or time
+    remove: float = 0.2  # chance that an appliance is taken out of a window
     stretch: tuple[float, float] = (0.6, 1.5)  # what comes in lasts so many times as long
     scale: tuple[float, float] = (0.7, 1.3)  # and takes so many times the power
 
