@@ -29,7 +29,6 @@ app = typer.Typer(
 )
 models_app = typer.Typer(help="The models on disk: list, show, promote, roll back.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
-app.command()(train)
 
 BundleOption = Annotated[
     str | None,
@@ -109,7 +108,7 @@ def download(
         str | None, typer.Option(metavar="md5:…|sha256:…", help="The hash of another edition that you trust.")
     ] = None,
 ) -> None:
-    """Download a public data set: resumed after an interruption, checked, unpacked."""
+    """Download a public data set: resumed, checked, unpacked."""
     from energy_dissagregation_mlops.datasets import download as downloads
 
     folder = target_dir or settings.raw_path()
@@ -130,7 +129,10 @@ def simulate(
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.", min=0)] = 7,
     output: Annotated[Path | None, typer.Option(help="By default DATA_PATH/raw/simulated.h5.")] = None,
 ) -> None:
-    """Make up lifelike homes with metered appliances, in the layout of UK-DALE's file."""
+    """Make up lifelike homes with metered appliances.
+
+    The file has the layout of UK-DALE's.
+    """
     from energy_dissagregation_mlops.datasets import simulated
 
     path = output or settings.raw_path() / "simulated.h5"
@@ -160,7 +162,7 @@ def inspect(
     time_zone: ZoneOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a file holds: houses, meters, appliances, span, sample period, gaps."""
+    """Show what a file holds: houses, meters, spans, gaps, energy."""
     from energy_dissagregation_mlops import inspection, results
 
     opened = _open(path, dataset, _columns(time_column, mains_column, column, unit, time_zone, day_first))
@@ -194,7 +196,7 @@ def preprocess(
     day_first: DayFirstOption = None,
     time_zone: ZoneOption = None,
 ) -> None:
-    """Bring raw data onto a regular grid, with on-states, into the store."""
+    """Bring raw data onto a regular grid, into the store."""
     from energy_dissagregation_mlops import choices, preprocessing, results
     from energy_dissagregation_mlops.store import Store
 
@@ -211,6 +213,9 @@ def preprocess(
             opened, store, config, houses=house, progress=lambda what, done, total: update(done, total, what)
         )
     results.show_stored(stored)
+
+
+app.command()(train)
 
 
 @app.command()
@@ -231,7 +236,10 @@ def evaluate(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Score a model on houses that it never saw, beside always-off and mean power."""
+    """Score a model on houses that it never saw.
+
+    Each score stands beside those of always-off and of mean power.
+    """
     from energy_dissagregation_mlops import evaluation, results
     from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
     from energy_dissagregation_mlops.store import Store
@@ -273,7 +281,10 @@ def predict(
     day_first: DayFirstOption = None,
     time_zone: ZoneOption = None,
 ) -> None:
-    """Say what each appliance used: from a meter's file to power, daily energy and activations."""
+    """Say what each appliance used: a meter's file in, tables out.
+
+    They are power by sample, energy by day, and every activation.
+    """
     from energy_dissagregation_mlops import choices, prediction, results
     from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
     from energy_dissagregation_mlops.meter_csv.zones import zone as zone_of
@@ -301,7 +312,7 @@ def export(
     bundle: BundleOption = None,
     output: Annotated[Path | None, typer.Option(help="Copy the checked graph to this file.")] = None,
 ) -> None:
-    """Check a model's ONNX graph against its network, and copy it out."""
+    """Check a model's ONNX graph, and copy it out."""
     from energy_dissagregation_mlops import results
     from energy_dissagregation_mlops.export import checked_graph
 

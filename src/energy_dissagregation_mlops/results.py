@@ -69,8 +69,8 @@ def show_survey(dataset: Dataset, found: Sequence[MeterSurvey], *, as_json: bool
     rows = [
         (
             str(each.house), each.name + ("*" if each.shared_with else ""), each.quantity.value,
-            _moment(each.start), _moment(each.stop), _number(each.sample_period, 0, " s"), f"{each.readings:,}",
-            f"{each.gaps:,}", _number(None if each.missing_share is None else 100 * each.missing_share, 1, " %"),
+            _moment(each.start)[:10], _number(_days(each)), _number(each.sample_period, 0, " s"), f"{each.gaps:,}",
+            _number(None if each.missing_share is None else 100 * each.missing_share, 1, " %"),
             _number(each.energy_per_day_kwh, 2),
         )
         for each in found
@@ -84,22 +84,17 @@ def show_survey(dataset: Dataset, found: Sequence[MeterSurvey], *, as_json: bool
         if each.shared_with
     ]
     show_table(
-        f"{dataset.path.name} ({dataset.source.title}, {dataset.kind}; {dataset.source.licence})",
-        (
-            "house",
-            "meter",
-            "power",
-            "from (UTC)",
-            "to",
-            "period",
-            "readings",
-            "gaps > 3 min",
-            "missing",
-            "kWh/day",
-        ),
+        f"{dataset.path.name} ({dataset.source.title}, {dataset.kind}; licence {dataset.source.licence})",
+        ("house", "meter", "power", "from (UTC)", "days", "every", "gaps", "missing", "kWh\na day"),
         rows,
-        caption="\n".join(shared),
+        caption="\n".join([*shared, "gaps: pauses of more than 3 min"]),
     )
+
+
+def _days(meter: MeterSurvey) -> float | None:
+    if meter.start is None or meter.stop is None:
+        return None
+    return (meter.stop - meter.start) / SECONDS_PER_DAY
 
 
 def show_stored(houses: Sequence[StoredHouse]) -> None:
@@ -120,7 +115,7 @@ def show_stored(houses: Sequence[StoredHouse]) -> None:
             )  # fmt: skip
     title = f"processed at {houses[0].manifest.sample_period:g} s" if houses else "processed"
     show_table(
-        title, ("house", "meter", "days", "readings", "dropped", "clipped", "filled h", "missing"), rows
+        title, ("house", "meter", "days", "readings", "dropped", "clipped", "filled\nh", "missing"), rows
     )
     for house in houses:
         output().print(str(house.folder))
@@ -128,10 +123,17 @@ def show_stored(houses: Sequence[StoredHouse]) -> None:
 
 def training_note(progress: Progress) -> str:
     """Where a training run is, in a few words."""
-    note = f"epoch {progress.epoch}/{progress.epochs}, loss {progress.loss:.4f}, {progress.samples_per_second:,.0f} samples/s"
-    if progress.validation is not None:
-        note += f", validation {progress.validation.score:.3f} of always-off"
-    return note
+    return f"epoch {progress.epoch}/{progress.epochs}, loss {progress.loss:.4f}"
+
+
+def epoch_line(progress: Progress) -> str | None:
+    """What an epoch came to; None where it is not over."""
+    if progress.validation is None:
+        return None
+    return (
+        f"epoch {progress.epoch} of {progress.epochs}: loss {progress.loss:.4f}, "
+        f"validation {progress.validation.score:.3f} of always-off, {progress.samples_per_second:,.0f} samples/s"
+    )
 
 
 def show_trained(bundle: Bundle, *, promoted: bool) -> None:
@@ -146,7 +148,7 @@ def show_trained(bundle: Bundle, *, promoted: bool) -> None:
         ]
         show_table(
             "validation, on stretches kept out of training",
-            ("appliance", "MAE W", "always-off MAE W", "F1"),
+            ("appliance", "MAE\nW", "always\noff W", "F1"),
             rows,
         )
     card = bundle.card
@@ -167,26 +169,17 @@ def show_evaluations(found: Sequence[Evaluation], *, as_json: bool) -> None:
                 one.appliance, _number(one.model.mae), _number(one.always_off.mae), _number(one.mean_power.mae),
                 _number(one.model.f1, 2), _number(one.model.sae, 2),
                 f"{_number(one.model.energy_per_day_true_kwh, 2)} / {_number(one.model.energy_per_day_predicted_kwh, 2)}",
-                f"{one.model.num_activations_found} of {one.model.num_activations}, {one.model.num_activations_predicted} said",
+                f"{one.model.num_activations_found}/{one.model.num_activations}", str(one.model.num_activations_predicted),
             )
             for one in each.appliances
         ]  # fmt: skip
         without = f"no meter there for {', '.join(each.unmetered)}" if each.unmetered else ""
         show_table(
             f"{each.bundle} on {each.house}, never seen in training, every {each.sample_period:g} s",
-            (
-                "appliance",
-                "MAE W",
-                "always-off",
-                "mean power",
-                "F1",
-                "SAE",
-                "kWh/day true / predicted",
-                "activations found",
-            ),
+            ("appliance", "MAE\nW", "always\noff W", "mean\npower W", "F1", "SAE", "kWh a day\ntrue / said", "uses\nfound", "uses\nsaid"),
             rows,
             caption=without,
-        )
+        )  # fmt: skip
 
 
 def _evaluation_json(found: Evaluation) -> dict[str, object]:
@@ -278,13 +271,13 @@ def show_models(registry: Registry, *, as_json: bool) -> None:
     rows = [
         (
             card.reference, "yes" if str(production[card.name]) == card.version else "", card.network,
-            f"{card.num_weights:,}", f"{card.sample_period:g} s", ", ".join(card.appliance_names), card.created[:16],
+            f"{card.num_weights:,}", f"{card.sample_period:g} s", ", ".join(card.appliance_names), card.created[:10],
         )
         for card in cards
     ]  # fmt: skip
     show_table(
         f"models in {registry.root}",
-        ("model", "production", "network", "weights", "period", "appliances", "created (UTC)"),
+        ("model", "production", "network", "weights", "period", "appliances", "created"),
         rows,
     )
 
@@ -308,6 +301,8 @@ def show_card(bundle: Bundle, *, as_json: bool) -> None:
     from rich.table import Table
 
     table = Table(show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for key, value in rows:
         table.add_row(key, value)
     output().print(table)

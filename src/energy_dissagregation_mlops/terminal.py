@@ -117,15 +117,22 @@ def output() -> Console:
 def bar(title: str, *, in_bytes: bool = False) -> Iterator[Update]:
     """A progress bar for the length of the block, with the time left, and the speed of a transfer."""
     from rich import progress
+    from rich.table import Column
 
-    columns: list[progress.ProgressColumn] = [progress.TextColumn("{task.description}"), progress.BarColumn()]
+    columns: list[progress.ProgressColumn] = [progress.TextColumn("{task.description}")]
     if in_bytes:
-        columns += [progress.DownloadColumn(), progress.TransferSpeedColumn()]
+        columns += [progress.BarColumn(10), progress.DownloadColumn(), progress.TransferSpeedColumn()]
     else:
-        columns.append(progress.TaskProgressColumn())
+        columns += [progress.BarColumn(20), progress.TaskProgressColumn()]
     columns += [progress.TimeElapsedColumn(), progress.TextColumn("left"), progress.TimeRemainingColumn()]
-    columns.append(progress.TextColumn("[dim]{task.fields[note]}"))
-    with progress.Progress(*columns, console=errors(), transient=True) as drawn:
+    # The note has what is left of the line: it is cut, and nothing before it.
+    rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")
+    columns.append(progress.TextColumn("[dim]{task.fields[note]}", table_column=rest))
+    # In a log a bar would leave nothing but empty lines.
+    shown = errors().is_terminal
+    with progress.Progress(
+        *columns, console=errors(), transient=True, expand=True, disable=not shown
+    ) as drawn:
         task = None
 
         def update(done: float, total: float | None, note: str = "") -> None:
@@ -141,16 +148,20 @@ def bar(title: str, *, in_bytes: bool = False) -> Iterator[Update]:
 def show_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, caption: str = ""
 ) -> None:
-    """Print a table: columns of words to the left, columns with a number to the right."""
+    """Print a table: words to the left, numbers to the right; only words are broken into lines, at spaces."""
     from rich import box
     from rich.table import Table
 
-    table = Table(title=title, caption=caption or None, box=box.SIMPLE_HEAD, title_style="bold")
-    table.title_justify = table.caption_justify = "left"
+    table = Table(
+        title=title, caption=caption or None, box=box.SIMPLE_HEAD, title_style="bold",
+        title_justify="left", caption_justify="left", show_edge=False, pad_edge=False, padding=(0, 1, 0, 0),
+    )  # fmt: skip
     lines = list(rows)
     for number, column in enumerate(columns):
-        has_number = any(character.isdigit() for line in lines for character in line[number][:1])
-        table.add_column(column, justify="right" if has_number else "left", overflow="fold")
+        cells = [line[number] for line in lines]
+        numbers = any(cell[:1].isdigit() for cell in cells)
+        whole = numbers or not any(" " in cell for cell in cells)
+        table.add_column(column, justify="right" if numbers else "left", no_wrap=whole, overflow="fold")
     for line in lines:
         table.add_row(*line)
     output().print(table)

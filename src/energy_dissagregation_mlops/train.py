@@ -6,6 +6,7 @@ Wiring only; rooms are imported inside the command.
 from __future__ import annotations
 
 import dataclasses
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,8 @@ from energy_dissagregation_mlops import settings, terminal
 
 if TYPE_CHECKING:
     from energy_dissagregation_mlops.training.progress import Progress
+
+logger = logging.getLogger(__name__)
 
 
 def train(
@@ -48,7 +51,7 @@ def train(
     ] = False,
     promote: Annotated[bool, typer.Option(help="Put the new version into production.")] = True,
 ) -> None:
-    """Train a network on the processed houses and put it into production."""
+    """Train a network on processed houses; put it into production."""
     from energy_dissagregation_mlops import results, training_run
     from energy_dissagregation_mlops.config import Flags, load_run
     from energy_dissagregation_mlops.registry import Registry
@@ -67,6 +70,9 @@ def train(
 
         def report(progress: Progress) -> None:
             update(progress.step, progress.steps, results.training_note(progress))
+            line = results.epoch_line(progress)
+            if line is not None:
+                logger.info(line)
 
         bundle = training_run.train(store, registry, run, resume=resume, report=report)
     if bundle is None:

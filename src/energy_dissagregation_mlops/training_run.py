@@ -93,7 +93,11 @@ def train(
     torch.manual_seed(config.training.seed)
     network = networks.build(config.network, tuple(each.name for each in appliances), config.network_options)
     checkpoint = registry.root / config.name / CHECKPOINT
-    fitted = fit(network, series, config.training, checkpoint=checkpoint, resume=resume, report=report)
+    try:
+        fitted = fit(network, series, config.training, checkpoint=checkpoint, resume=resume, report=report)
+    except KeyboardInterrupt:
+        logger.info("`edmlops train --resume`, with the same settings, goes on with this run")
+        raise
     if not is_first_process():
         return None
     bundle = _bundled(fitted, houses, appliances, config=config, registry=registry)
