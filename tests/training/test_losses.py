@@ -10,7 +10,7 @@ from energy_dissagregation_mlops.training.mixing import Batch
 NAN = float("nan")
 
 
-def loss_of(predicted, true, *, logit=0.0, gate_weight=0.0, energy_weight=0.0):
+def loss_of(predicted, true, *, logit=0.0, gate_weight=0.0, gated=False):
     power = torch.tensor([[true]])
     batch = Batch(mains=torch.zeros(1, len(true)), power=power, on=power > 50)
     output = Output(torch.tensor([[predicted]]), torch.full((1, 1, len(true)), logit))
@@ -18,19 +18,19 @@ def loss_of(predicted, true, *, logit=0.0, gate_weight=0.0, energy_weight=0.0):
         power_scale=torch.tensor([100.0]),
         appliance_weight=torch.ones(1),
         gate_weight=gate_weight,
-        energy_weight=energy_weight,
+        gated=gated,
     )
     return loss(output, batch, num_known=num_known_in(batch)).item()
 
 
 def test_the_power_term_is_the_mean_error_in_units_of_the_power_while_on():
-    # An error of 2 scales counts as it is, but for the half of a half scale; one of 0.2 scales as its square.
-    assert loss_of([300.0, 80.0], [100.0, 100.0]) == pytest.approx((2 - 0.25 + 0.2**2) / 2)
+    # An error of 2 scales counts as it is, but for half of the twentieth below which errors are squared.
+    assert loss_of([300.0, 101.0], [100.0, 100.0]) == pytest.approx((2 - 0.025 + 0.01**2 / 0.1) / 2)
 
 
-def test_the_energy_term_is_the_error_of_the_sum():
-    power_only = loss_of([200.0, 50.0], [100.0, 100.0])
-    assert loss_of([200.0, 50.0], [100.0, 100.0], energy_weight=1.0) == pytest.approx(power_only + 0.5 / 2)
+def test_the_power_of_a_gated_network_counts_only_where_the_appliance_is_on():
+    assert loss_of([300.0, 700.0], [100.0, 10.0], gated=True) == pytest.approx((2 - 0.025) / 2)
+    assert loss_of([300.0, 710.0], [100.0, 10.0], gated=False) == pytest.approx((2 - 0.025 + 7 - 0.025) / 2)
 
 
 def test_the_gate_term_is_the_cross_entropy_of_the_on_state():
@@ -40,8 +40,8 @@ def test_the_gate_term_is_the_cross_entropy_of_the_on_state():
 
 
 def test_unknown_samples_count_for_nothing():
-    known = loss_of([200.0], [100.0], gate_weight=1.0, energy_weight=1.0)
-    assert loss_of([200.0, 7.0], [100.0, NAN], gate_weight=1.0, energy_weight=1.0) == pytest.approx(known)
+    known = loss_of([200.0], [100.0], gate_weight=1.0)
+    assert loss_of([200.0, 7.0], [100.0, NAN], gate_weight=1.0) == pytest.approx(known)
 
 
 def test_an_unknown_sample_moves_no_weight():
@@ -50,14 +50,14 @@ def test_an_unknown_sample_moves_no_weight():
     batch = Batch(
         mains=torch.zeros(1, 2), power=torch.tensor([[[100.0, NAN]]]), on=torch.tensor([[[True, True]]])
     )
-    loss = Loss(power_scale=torch.ones(1), appliance_weight=torch.ones(1), gate_weight=1.0, energy_weight=1.0)
+    loss = Loss(power_scale=torch.ones(1), appliance_weight=torch.ones(1), gate_weight=1.0, gated=True)
     loss(Output(power, logit), batch, num_known=num_known_in(batch)).backward()
     assert power.grad[0, 0, 0] != 0 and power.grad[0, 0, 1] == 0
     assert logit.grad[0, 0, 0] != 0 and logit.grad[0, 0, 1] == 0
 
 
 def test_a_batch_without_anything_known_has_no_loss():
-    assert loss_of([200.0], [NAN], gate_weight=1.0, energy_weight=1.0) == 0
+    assert loss_of([200.0], [NAN], gate_weight=1.0) == 0
 
 
 def test_the_losses_of_two_halves_add_up_to_that_of_the_whole():
@@ -70,7 +70,7 @@ def test_the_losses_of_two_halves_add_up_to_that_of_the_whole():
         power_scale=torch.tensor([100.0, 50.0]),
         appliance_weight=torch.tensor([0.5, 1.5]),
         gate_weight=0.3,
-        energy_weight=0.2,
+        gated=False,
     )
 
     def part(rows):

@@ -20,6 +20,7 @@ class TinyNetwork(Network):
     """Two convolutions; it drops features at random, so that a run has numbers of its own to draw."""
 
     name = "tiny"
+    gated = True
 
     def __init__(self, *, dropout: float = 0.1, window_length: int = 64) -> None:
         super().__init__(APPLIANCES, window_length=window_length, margin=4, alignment=1)
@@ -36,9 +37,7 @@ class TinyNetwork(Network):
         scaled = torch.where(missing, 0.0, mains / self.mains_scale)
         features = self.drop(torch.relu(self.first(torch.stack([scaled, missing.float()], dim=1))))
         level, on_logit = self.second(features).chunk(2, dim=1)
-        return Output(
-            torch.sigmoid(on_logit) * nn.functional.softplus(level) * self.power_scale[:, None], on_logit
-        )
+        return Output(nn.functional.softplus(level) * self.power_scale[:, None], on_logit)
 
 
 def home(number: int, *, length: int = 3000, metered: tuple[bool, bool] = (True, True)) -> TrainingSeries:

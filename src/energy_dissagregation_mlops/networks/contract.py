@@ -20,7 +20,7 @@ from torch import Tensor, nn
 class Output(NamedTuple):
     """A network's answer for the middle of each window."""
 
-    power: Tensor  # (N, A, K) W, at least 0
+    power: Tensor  # (N, A, K) W, at least 0; it counts where the appliance is on
     on_logit: Tensor  # (N, A, K) log odds of being on
 
 
@@ -32,6 +32,9 @@ class Network(nn.Module, ABC):
     """
 
     name: ClassVar[str]  # under which it is registered and written into a card
+    gated: ClassVar[
+        bool
+    ]  # whether power says nothing of samples that are off, since the gate speaks of those
 
     mains_scale: Tensor  # () W
     power_scale: Tensor  # (A,) W

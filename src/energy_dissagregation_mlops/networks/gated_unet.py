@@ -1,8 +1,8 @@
 """The house's own network: a small U-shaped convolution net with an on/off gate for each appliance.
 
 Full rate is kept for what lasts a minute (a kettle's edges); everything longer is read at a quarter of
-the rate by depthwise dilated convolutions, which see some four hours of minutes to either side. Power
-is the gate's probability times a power head, so that off is 0 W and on is watts.
+the rate by depthwise dilated convolutions, which see some four hours of minutes to either side. A gate
+says whether an appliance is on, and a power head, trained on those samples alone, what it draws then.
 
 Chosen for speed where it is served, on a CPU through ONNX Runtime: convolutions are two-dimensional
 with a height of 1, since only those get its blocked layout, and a block is three convolutions whose
@@ -18,7 +18,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, ClassVar, Self
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -105,6 +104,7 @@ class GatedUnet(Network):
     """All appliances at once, for the middle of each window."""
 
     name: ClassVar[str] = "gated_unet"
+    gated: ClassVar[bool] = True
 
     def __init__(self, appliances: tuple[str, ...], config: Config) -> None:
         super().__init__(
@@ -138,5 +138,5 @@ class GatedUnet(Network):
         mixed = F.relu(self.mix(F.relu(self.up(quarter_rate) + full_rate)))
         core = mixed[:, :, :, self.margin : self.margin + self.core]
         on_logit = self.gate(core).squeeze(2)
-        power = torch.sigmoid(on_logit) * F.softplus(self.level(core).squeeze(2))
-        return Output(power * self.power_scale[:, None], on_logit)
+        level = F.softplus(self.level(core).squeeze(2))
+        return Output(level * self.power_scale[:, None], on_logit)

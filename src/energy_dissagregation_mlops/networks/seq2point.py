@@ -51,6 +51,7 @@ class Seq2Point(Network):
     """Convolutions over the window, then a dense layer, then each appliance's power at the midpoint."""
 
     name: ClassVar[str] = "seq2point"
+    gated: ClassVar[bool] = False
 
     def __init__(self, appliances: tuple[str, ...], config: Config) -> None:
         length = config.window_length

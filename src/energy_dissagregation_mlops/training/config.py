@@ -43,7 +43,6 @@ class TrainingConfig:
     scale: tuple[float, float] = (0.7, 1.3)  # and takes so many times the power
 
     gate_weight: float = 1.0  # of the on/off term, against the power term
-    energy_weight: float = 0.1  # of the error of a window's energy, against the power term
     balance: float = 0.5  # 0: appliances weigh by their use; 1: as if each were used as much as the others
 
     def __post_init__(self) -> None:
@@ -53,7 +52,7 @@ class TrainingConfig:
             self._expect("steps_per_epoch", self.steps_per_epoch >= 1, "a whole number of at least 1")
         for name in ("lr", "clip_norm"):
             self._expect(name, 0 < getattr(self, name) < float("inf"), "a number above 0")
-        for name in ("weight_decay", "gate_weight", "energy_weight"):
+        for name in ("weight_decay", "gate_weight"):
             self._expect(name, 0 <= getattr(self, name) < float("inf"), "a number of at least 0")
         for name in ("active_share", "replace", "remove", "warm_up", "balance"):
             self._expect(name, 0 <= getattr(self, name) <= 1, "a share from 0 to 1")

@@ -1,10 +1,10 @@
 """What a network is trained to make small.
 
-Per sample and appliance: the error in units of the appliance's power while on (its square where it is
-small), and the cross entropy of its on-state; per window and appliance the error of its energy, because
-errors of single samples are least where the answer is the median, which is off. Unknown samples count for nothing. Sums are divided by
-the number of known samples in the whole batch, over all processes: their gradients then add up to
-those of one process.
+Per sample and appliance: the cross entropy of its on-state, and the error of its power in units of its
+power while on. A gated network's power is compared where the appliance is on, and nowhere else: an
+absolute error over all samples is least where the answer is the median, which is off, and a power head
+that has sunk to zero stays there. Unknown samples count for nothing. Sums are divided by the number of
+known samples in the whole batch, over all processes: their gradients then add up to those of one process.
 
 Shapes: N windows, A appliances, K core.
 """
@@ -21,9 +21,8 @@ from torch.nn import functional
 from energy_dissagregation_mlops.networks.contract import Output
 from energy_dissagregation_mlops.training.mixing import Batch
 
-# Below this share of the power while on an error counts as its square. The plain absolute error is content
-# with no power at all while the gate is still undecided, and a power head that has sunk to zero stays there.
-SMOOTH_BELOW = 0.5
+# Below this share of the power while on an error counts as its square, so that noise does not rule the sign.
+SMOOTH_BELOW = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +32,7 @@ class Loss:
     power_scale: Tensor  # (A,) W
     appliance_weight: Tensor  # (A,)
     gate_weight: float
-    energy_weight: float
+    gated: bool  # as the network says
 
     def __call__(self, output: Output, batch: Batch, *, num_known: Tensor) -> Tensor:
         """The loss of some windows of a batch.
@@ -48,14 +47,13 @@ class Loss:
         """
         known = ~torch.isnan(batch.power)
         error = (output.power.float() - batch.power) / self.power_scale[:, None]
-        error = torch.where(known, error, 0.0)
+        error = torch.where(known & batch.on if self.gated else known, error, 0.0)
         zero = torch.zeros_like(error)
         power = functional.smooth_l1_loss(error, zero, beta=SMOOTH_BELOW, reduction="none").sum(dim=2)
-        energy = error.sum(dim=2).abs()
         gate = functional.binary_cross_entropy_with_logits(
             output.on_logit.float(), batch.on.float(), weight=known.float(), reduction="none"
         ).sum(dim=2)
-        terms = power + self.energy_weight * energy + self.gate_weight * gate  # (N, A)
+        terms = power + self.gate_weight * gate  # (N, A)
         return (terms * self.appliance_weight).sum() / num_known.clamp(min=1)
 
 

@@ -52,7 +52,7 @@ class Stepper:
             power_scale=network.power_scale,
             appliance_weight=appliance_weights(scales.usage, balance=config.balance).to(process.device),
             gate_weight=config.gate_weight,
-            energy_weight=config.energy_weight,
+            gated=network.gated,
         )
         self._bfloat16 = config.precision == "bfloat16" or (
             config.precision == "auto" and process.device.type == "cuda"

@@ -94,7 +94,8 @@ def validate(network: Network, windows: Windows, process: Process) -> Validation
     for at in range(0, len(windows.begin), size):
         rows = slice(at, at + size)
         output = network(windows.mains[windows.begin[rows, None] + within])
-        sums += _sums(output.power, output.on_logit > 0, power=windows.power[rows], on=windows.on[rows])
+        on = output.on_logit >= 0
+        sums += _sums(output.power * on, on, power=windows.power[rows], on=windows.on[rows])
     scales = network.power_scale.tolist()
     totals = process.sum(sums).tolist()
     scores = tuple(
