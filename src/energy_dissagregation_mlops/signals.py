@@ -14,6 +14,7 @@ import hashlib
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from energy_dissagregation_mlops.activations import Runs, cleaned, on_samples, runs_of
 from energy_dissagregation_mlops.vocabulary import BoolArray, FloatArray, Readings, TimeArray
@@ -100,8 +101,8 @@ class Resampler:
     def add(self, readings: Readings) -> None:
         """Take a chunk of readings; chunks may overlap, repeat or step back in time."""
         self.counts.readings += len(readings.time)
-        self._times_hash.update(readings.time.tobytes())
-        self._powers_hash.update(readings.power.tobytes())
+        self._times_hash.update(np.ascontiguousarray(readings.time).data)
+        self._powers_hash.update(np.ascontiguousarray(readings.power).data)
         self._learn_period(readings.time)
         time, power = self._limited(*self._present(readings.time, readings.power))
         if len(time) == 0:
@@ -113,14 +114,14 @@ class Resampler:
         # The last reading holds until one of the next chunk, and a run of equal readings may go on in it.
         keep = self._last_run(power) if self.config.frozen_duration is not None else len(power) - 1
         self._time, self._power = time[keep:], power[keep:]
-        self._take(time[:keep], power[:keep], until=float(time[keep]))
+        self._take(time[: keep + 1], power[:keep])
 
     def result(self) -> Resampled | None:
         """The regular series, or None where no reading was usable."""
         if len(self._time):
             if not self._source_period:
                 self._source_period = self._median_step() or self.config.sample_period
-            self._take(self._time, self._power, until=None)
+            self._take(np.append(self._time, self._time[-1] + self._source_period), self._power)
             self._time, self._power = np.empty(0), np.empty(0, np.float32)
         if not self._pieces:
             return None
@@ -163,10 +164,9 @@ class Resampler:
         return time, power
 
     def _ordered(self, time: TimeArray, power: FloatArray) -> tuple[TimeArray, FloatArray]:
-        step = np.diff(time)
-        if len(step) == 0 or step.min() > 0:
+        if (time[1:] > time[:-1]).all():
             return time, power
-        self.counts.unsorted += int((step < 0).sum())
+        self.counts.unsorted += int((time[1:] < time[:-1]).sum())
         order = np.argsort(time, kind="stable")
         time, power = time[order], power[order]
         first = np.concatenate([[True], np.diff(time) > 0])
@@ -175,27 +175,30 @@ class Resampler:
 
     @staticmethod
     def _last_run(power: FloatArray) -> int:
-        other = np.flatnonzero(power[:-1] != power[-1])
-        return int(other[-1]) + 1 if len(other) else 0
+        others = power[::-1] != power[-1]
+        length = int(others.argmax())
+        return len(power) - length if length else 0
 
     def _frozen(self, time: TimeArray, power: FloatArray) -> BoolArray | None:
         """Which readings are of a frozen meter, or None where none is."""
         longest = self.config.frozen_duration
         if longest is None:
             return None
-        starts = np.concatenate([[0], np.flatnonzero(power[1:] != power[:-1]) + 1])
-        sizes = np.diff(np.append(starts, len(power)))
-        lasted = time[starts + sizes - 1] - time[starts]
-        frozen = (sizes >= MIN_FROZEN_READINGS) & (lasted >= longest)
-        return np.repeat(frozen, sizes) if frozen.any() else None
+        first, last = _equal_runs(power)
+        frozen = (last - first >= MIN_FROZEN_READINGS - 1) & (time[last] - time[first] >= longest)
+        if not frozen.any():
+            return None
+        change = np.zeros(len(power) + 1, np.int8)
+        change[first[frozen]] += 1
+        change[last[frozen] + 1] -= 1  # where the next one may begin
+        return np.cumsum(change[:-1], dtype=np.int8).astype(np.bool_)
 
-    def _take(self, time: TimeArray, power: FloatArray, *, until: float | None) -> None:
-        """Add readings to the grid; the last one holds until the time of the next, where there is one."""
-        if len(time) == 0:
+    def _take(self, borders: TimeArray, power: FloatArray) -> None:
+        """Add readings to the grid: each from its border until the next one, (R + 1,) s and (R,) W."""
+        if len(power) == 0:
             return
-        hold = self._hold_seconds(np.diff(time if until is None else np.append(time, until)))
-        if until is None:
-            hold = np.append(hold, self._source_period)
+        time = borders[:-1]
+        hold = self._hold_seconds(np.diff(borders))
         frozen = self._frozen(time, power)
         if frozen is not None:
             self.counts.frozen += int(frozen.sum())
@@ -207,16 +210,15 @@ class Resampler:
         self._pieces.append(_integrated(time, hold, power, self.config.sample_period))
 
     def _hold_seconds(self, step: TimeArray) -> TimeArray:
-        """How long each reading holds: until the next, over a gap only as long as the meter's own period."""
+        """How long each reading holds: until the next, over a gap only as long as the meter's own period; in place."""
         period = self._source_period
         longest = max(self.config.max_gap, 1.5 * period)
-        if len(step) == 0 or step.max() <= 1.5 * period:
-            return step
-        gap = step > longest
-        late = (step > 1.5 * period) & ~gap
-        self.counts.gaps += int(gap.sum())
-        self.counts.filled_seconds += float((step[late] - period).sum())
-        return np.where(gap, period, step)
+        pauses = np.flatnonzero(step > 1.5 * period)
+        is_gap = step[pauses] > longest
+        self.counts.gaps += int(is_gap.sum())
+        self.counts.filled_seconds += float((step[pauses[~is_gap]] - period).sum())
+        step[pauses[is_gap]] = period
+        return step
 
     def _mean_power(self) -> tuple[int, FloatArray]:
         first = min(piece.first_bin for piece in self._pieces)
@@ -241,22 +243,28 @@ class Resampler:
         return on_samples(runs, start=start, sample_period=self.config.sample_period, length=length)
 
 
+def _equal_runs(power: FloatArray) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The first and the last reading of each run of two or more equal ones."""
+    repeats = np.zeros(len(power) + 1, np.bool_)
+    np.equal(power[1:], power[:-1], out=repeats[1:-1])
+    border = np.flatnonzero(repeats[1:] != repeats[:-1])
+    return border[::2], border[1::2]
+
+
 def _integrated(time: TimeArray, hold: TimeArray, power: FloatArray, period: float) -> _Piece:
     """Energy and covered seconds of each sample of the grid, from readings that hold for ``hold`` seconds each."""
-    total_energy = np.concatenate([[0.0], np.cumsum(power * hold)])
-    total_covered = np.concatenate([[0.0], np.cumsum(hold)])
-    stop = time + hold
-    points = np.append(time, stop[-1])
-    broken = np.flatnonzero(stop[:-1] < time[1:])
-    if len(broken):
-        points = np.insert(points, broken + 1, stop[broken])
-        total_energy = np.insert(total_energy, broken + 1, total_energy[broken + 1])
-        total_covered = np.insert(total_covered, broken + 1, total_covered[broken + 1])
     first = int(np.floor(time[0] / period))
-    last = int(np.ceil(stop[-1] / period))
+    last = int(np.ceil((time[-1] + hold[-1]) / period))
     edges = np.arange(first, last + 1) * period
-    return _Piece(
-        first_bin=first,
-        energy=np.diff(np.interp(edges, points, total_energy)).astype(np.float32),
-        covered=np.diff(np.interp(edges, points, total_covered)).astype(np.float32),
-    )
+    # Up to an edge: all readings before the last one that begins there or earlier, and as much of that one.
+    reading = np.maximum(np.searchsorted(time, edges, side="right") - 1, 0)
+    held = np.clip(edges - time[reading], 0, hold[reading])
+    energy = _sums_between(power * hold, reading) + np.diff(power[reading] * held)
+    covered = _sums_between(hold, reading) + np.diff(held)
+    return _Piece(first_bin=first, energy=energy.astype(np.float32), covered=covered.astype(np.float32))
+
+
+def _sums_between(values: TimeArray, places: NDArray[np.intp]) -> TimeArray:
+    """The sum of the values from each place up to the next; 0 where the two are the same."""
+    sums = np.add.reduceat(values, places)[:-1]
+    return np.where(places[1:] > places[:-1], sums, 0.0)

@@ -25,7 +25,7 @@ from energy_dissagregation_mlops.vocabulary import Readings
 Node: TypeAlias = Any  # an h5py File, Group or Dataset: h5py has no types
 
 MAX_CHUNK_BYTES = 256 << 20  # PyTables' own are 64 kB
-MAX_READ_BYTES = 32 << 20
+MAX_READ_BYTES = 2 << 20  # what is made of it stays in the processor's cache: half the time of 32 MB at once
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _H5PY_ERRORS = (OSError, KeyError, RuntimeError, TypeError, ValueError)
 
@@ -225,17 +225,19 @@ def read_column(table: Table, column: Column, *, max_rows: int) -> Iterator[Read
     chunk = dataset.chunks[0] if dataset.chunks else 1
     # Whole chunks, so that none is decompressed twice.
     step = max(chunk, min(max_rows, MAX_READ_BYTES // itemsize) // chunk * chunk)
+    blosc_packed = blosc.BLOSC in blosc.filters(dataset)
     for start in range(0, rows, step):
-        block = _read_rows(dataset, start, min(start + step, rows))
+        block = _read_rows(dataset, start, min(start + step, rows), blosc_packed=blosc_packed)
         for first in range(0, len(block), max_rows):
             part = block[first : first + max_rows]
             values = part[column.block].reshape(len(part), -1)[:, column.place]
             with np.errstate(over="ignore"):
-                yield Readings(time=part["index"] / table.ticks_per_second, power=values.astype(np.float32))
+                power = values.astype(np.float32)
+            yield Readings(time=part["index"] / table.ticks_per_second, power=power)
 
 
-def _read_rows(dataset: Node, start: int, stop: int) -> blosc.Rows:
-    if blosc.BLOSC in blosc.filters(dataset):
+def _read_rows(dataset: Node, start: int, stop: int, *, blosc_packed: bool) -> blosc.Rows:
+    if blosc_packed:
         return blosc.read_rows(dataset, start, stop)
     with _explained(dataset, f"rows {start:,} to {stop:,}"):
         rows: blosc.Rows = dataset[start:stop]
