@@ -43,13 +43,13 @@ def test_pieces_that_touch_across_chunks_are_one_run_even_without_a_minimum() ->
     ]
 
 
-def test_a_run_is_on_where_it_covers_half_a_sample() -> None:
-    on = on_samples(runs((30, 150)), start=0, sample_period=60, length=4)
-    assert on.tolist() == [True, True, True, False]
+def test_a_run_is_on_where_it_covers_a_tenth_of_a_sample() -> None:
+    on = on_samples(runs((54, 125)), start=0, sample_period=60, length=4)
+    assert on.tolist() == [True, True, False, False]
 
 
 def test_a_run_shorter_than_a_sample_is_never_lost() -> None:
-    on = on_samples(runs((50, 74)), start=0, sample_period=60, length=3)
+    on = on_samples(runs((56, 65)), start=0, sample_period=60, length=3)
     assert on.tolist() == [False, True, False]
 
 

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from energy_dissagregation_mlops.vocabulary import BoolArray, FloatArray, TimeArray
 
+MIN_ON_SHARE = 0.1  # of a sample: with less of it on, it is off
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runs:
@@ -77,8 +79,9 @@ def cleaned(pieces: Iterable[Runs], *, min_on_duration: float, min_off_duration:
 def on_samples(runs: Runs, *, start: float, sample_period: float, length: int) -> BoolArray:
     """Put runs on a regular grid.
 
-    A sample is on when at least half of it is; a run too short for that marks the sample that holds its
-    middle, so that no run is lost.
+    A sample is on when at least a tenth of it is: most of the energy of a kettle or a microwave lies in samples
+    that it shares with being off. A run too short for that marks the sample that holds its middle, so
+    that no run is lost.
 
     Args:
         runs: cleaned.
@@ -91,8 +94,8 @@ def on_samples(runs: Runs, *, start: float, sample_period: float, length: int) -
     """
     edges: TimeArray = start + sample_period * np.arange(length + 1, dtype=np.float64)
     share = _seconds_on(runs, edges) / sample_period
-    # A tolerance, so that rounding of epoch seconds does not decide an exact half.
-    on: BoolArray = share >= 0.5 - 1e-6
+    # A tolerance, so that rounding of epoch seconds does not decide an exact tenth.
+    on: BoolArray = share >= MIN_ON_SHARE - 1e-6
     middle = np.floor(((runs.start + runs.stop) / 2 - start) / sample_period).astype(np.int64)
     inside = (middle >= 0) & (middle < length) & (runs.stop - runs.start < sample_period)
     on[middle[inside]] = True

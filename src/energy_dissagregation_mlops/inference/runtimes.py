@@ -46,6 +46,9 @@ class OnnxRuntime:
         options.intra_op_num_threads = threads or available_cores()
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        # Threads that wait in a loop take the cores from whoever shares them: with other work on the machine
+        # twice as slow, without any no faster (docs/log.md).
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         except (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoSuchFile) as error:
