@@ -9,6 +9,8 @@ from energy_dissagregation_mlops.meter_csv import Columns, Unit
 from energy_dissagregation_mlops.meter_csv.zones import zone
 from energy_dissagregation_mlops.vocabulary import Dataset
 
+PICTURE_SUFFIXES = (".png", ".svg", ".pdf")
+
 
 def only_file(folder: Path) -> Path:
     """The only data set in a folder of raw data.
@@ -26,6 +28,19 @@ def only_file(folder: Path) -> Path:
             f"{folder} holds no data: run `edmlops download ukdale` or `edmlops simulate`, or name your file with --data-path"
         )
     raise DataError(f"{folder} holds {', '.join(path.name for path in found)}: name one with --data-path")
+
+
+def picture_file(path: Path | None) -> Path | None:
+    """The file to draw into, known to be of a kind that can be drawn before any work is done for it.
+
+    Raises:
+        ConfigError: its name ends in something else.
+    """
+    if path is not None and path.suffix not in PICTURE_SUFFIXES:
+        raise ConfigError(
+            f"--picture {path}: expected a name that ends in {', '.join(PICTURE_SUFFIXES)}; choose one"
+        )
+    return path
 
 
 def only_house(dataset: Dataset) -> int:

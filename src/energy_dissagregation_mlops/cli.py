@@ -240,10 +240,11 @@ def evaluate(
 
     Each score stands beside those of always-off and of mean power.
     """
-    from energy_dissagregation_mlops import evaluation, results
+    from energy_dissagregation_mlops import choices, evaluation, results
     from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
     from energy_dissagregation_mlops.store import Store
 
+    drawing = choices.picture_file(picture)
     opened = _bundle(bundle)
     store = Store(data_folder or settings.processed_path())
     disaggregator = Disaggregator.load(opened)
@@ -255,8 +256,8 @@ def evaluate(
             found.append(evaluation.evaluate(opened, stored, disaggregator))
             update(done, len(references), reference)
     results.show_evaluations(found, as_json=as_json)
-    if picture is not None:
-        results.draw_stored(store.open(references[0], opened.card.sample_period), disaggregator, picture)
+    if drawing is not None:
+        results.draw_stored(store.open(references[0], opened.card.sample_period), disaggregator, drawing)
 
 
 @app.command()
@@ -289,6 +290,7 @@ def predict(
     from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
     from energy_dissagregation_mlops.meter_csv.zones import zone as zone_of
 
+    drawing = choices.picture_file(picture)
     opened = _open(meter_file, dataset, _columns(time_column, mains_column, None, unit, time_zone, day_first))
     disaggregator = Disaggregator.load(_bundle(bundle))
     number = choices.only_house(opened) if house is None else house
@@ -303,8 +305,8 @@ def predict(
             progress=lambda done, total: update(done, total, "samples"),
         )
     results.show_prediction(made, disaggregator.card)
-    if picture is not None:
-        results.draw_prediction(meter_file.name, mains, disaggregator, zone, picture)
+    if drawing is not None:
+        results.draw_prediction(meter_file.name, mains, disaggregator, zone, drawing)
 
 
 @app.command()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 DEBUG = "--debug"
 FILE_WIDTH = 160  # columns
+INTERRUPTED = "interrupted: nothing was left half-written; run it again to go on"
 
 Update = Callable[[float, float | None, str], None]  # (done, total or None, what is going on)
 
@@ -41,7 +42,9 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> None:
     try:
         # Not standalone: what a command raises comes here, where errors are told in one way.
         status = app(args=[each for each in given if each != DEBUG], standalone_mode=False) or 0
-        problem = "interrupted: nothing was left half-written; run it again to go on" if status else None
+        problem = INTERRUPTED if status else None
+    except KeyboardInterrupt:  # before there was a command, or after it
+        problem, status = INTERRUPTED, 130
     except (EdmlopsError, OSError, TyperException) as error:
         if debug:
             raise

@@ -8,6 +8,7 @@ Shapes: T series length, A appliances.
 from __future__ import annotations
 
 import dataclasses
+import io
 import logging
 import subprocess
 from collections.abc import Sequence
@@ -196,7 +197,7 @@ def _bundled(
     config: RunConfig, registry: Registry,
 ) -> Bundle:  # fmt: skip
     def fill(folder: Path, version: str) -> None:
-        torch.save(fitted.network.state_dict(), folder / WEIGHTS)
+        (folder / WEIGHTS).write_bytes(_weights(fitted))
         export.to_onnx(fitted.network, folder / GRAPH)
         export.check_parity(fitted.network, folder / GRAPH)
         best = fitted.best
@@ -208,6 +209,13 @@ def _bundled(
         write_card(folder, _card(fitted, houses, appliances, config=config, version=version))
 
     return registry.add(config.name, fill)
+
+
+def _weights(fitted: Fitted) -> bytes:
+    # Through memory: where the disk is full, torch says so in no way that can be told from a fault of ours.
+    held = io.BytesIO()
+    torch.save(fitted.network.state_dict(), held)
+    return held.getvalue()
 
 
 def _card(
