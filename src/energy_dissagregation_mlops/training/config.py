@@ -43,7 +43,7 @@ class TrainingConfig:
     scale: tuple[float, float] = (0.7, 1.3)  # and takes so many times the power
 
     gate_weight: float = 1.0  # of the on/off term, against the power term
-    balance: float = 0.5  # 0: appliances weigh by their use; 1: as if each were used as much as the others
+    balance: float = 0.7  # 0: appliances weigh by their use; 1: as if each were used as much as the others
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "patience"):

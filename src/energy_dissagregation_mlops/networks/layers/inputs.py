@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-NUM_CHANNELS = 4
+NUM_CHANNELS = 5
 _KNEE = 0.05  # of mains_scale: below it the compressed channel is about linear
 
 
@@ -30,11 +30,17 @@ def channels(mains: Tensor, scale: Tensor) -> Tensor:
         scale: () W, the typical power of the mains.
 
     Returns:
-        (N, 4, L): power over scale; its logarithm, in which a fridge beside a shower still shows;
-        the step from the sample before; 1 where the sample is missing.
+        (N, 5, L): power over scale; its logarithm, in which a fridge beside a shower still shows;
+        the step from the sample before; its logarithm with its sign; 1 where the sample is missing.
     """
     power, missing = filled(mains)
     linear = power / scale
-    compressed = 0.5 * torch.log1p(linear.clamp(min=0) / _KNEE)
     step = F.pad(linear[:, 1:] - linear[:, :-1], (1, 0))
-    return torch.stack([linear, compressed, step, missing.to(mains.dtype)], dim=1)
+    compressed_step = torch.sign(step) * _compressed(step.abs())
+    return torch.stack(
+        [linear, _compressed(linear.clamp(min=0)), step, compressed_step, missing.to(mains.dtype)], dim=1
+    )
+
+
+def _compressed(power: Tensor) -> Tensor:
+    return 0.5 * torch.log1p(power / _KNEE)
