@@ -33,7 +33,7 @@ from energy_dissagregation_mlops.vocabulary import MAINS, BoolArray, Channel, Da
 
 logger = logging.getLogger(__name__)
 
-SMALL_SOURCE = 50_000_000  # bytes
+SMALL_SOURCE = 300_000_000  # bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
