@@ -7,7 +7,6 @@ is drawn: `edmlops --help` must not wait for it.
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -56,10 +55,6 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> None:
 
 def _told(error: Exception) -> tuple[str | None, int]:
     """An error in one line, and the status to exit with."""
-    if isinstance(error, BrokenPipeError):
-        # Whoever read the output has enough of it (`| head`): that is no error, and leaves nothing to flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return None, 0
     if isinstance(error, OSError):
         return f"{error.filename or 'the system'}: {error.strerror or error}", 1
     message = " ".join(str(getattr(error, "format_message", error.__str__)()).split())

@@ -1,0 +1,131 @@
+"""Errors in one line, tables that fit, bars that leave no trace, and a start that waits for nothing."""
+
+from __future__ import annotations
+
+import io
+import json
+import resource
+import subprocess
+import sys
+
+import pytest
+import typer
+from rich.console import Console
+
+from energy_dissagregation_mlops import terminal
+from energy_dissagregation_mlops.errors import DataError
+
+HEAVY = ("torch", "numpy", "h5py", "pandas", "pyarrow", "onnxruntime", "httpx", "matplotlib", "rich.progress")
+
+
+def status_of(raised: BaseException | None, *arguments: str) -> int | str | None:
+    app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
+
+    @app.command()
+    def command() -> None:
+        if raised is not None:
+            raise raised
+
+    with pytest.raises(SystemExit) as left:
+        terminal.run(app, arguments)
+    return left.value.code
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "errors"),
+    [
+        (None, 0, ""),
+        (DataError("a.csv is\n  not so: do this"), 1, "error: a.csv is not so: do this\n"),
+        (OSError(5, "Input/output error", "a.csv"), 1, "error: a.csv: Input/output error\n"),
+        (KeyboardInterrupt(), 130, f"error: {terminal.INTERRUPTED}\n"),
+        (typer.Exit(0), 0, ""),
+    ],
+    ids=repr,
+)
+def test_what_a_command_raises_is_one_line_and_a_status(raised, status, errors, capsys):
+    assert status_of(raised) == status
+    assert capsys.readouterr() == ("", errors)
+
+
+def test_a_wrong_option_says_where_help_is(capsys):
+    assert status_of(None, "--nonsense") == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: No such option: --nonsense") and "--help` shows how)\n" in error
+    assert error.count("\n") == 1
+
+
+def test_debug_and_our_own_faults_show_the_traceback():
+    for raised, arguments in ((DataError("wrong"), ["--debug"]), (ZeroDivisionError(), [])):
+        with pytest.raises(type(raised)):
+            status_of(raised, *arguments)
+
+
+@pytest.fixture
+def screen(monkeypatch):
+    """A terminal of 80 columns, and what is written to it."""
+
+    def console(*, is_terminal: bool = True) -> io.StringIO:
+        written = io.StringIO()
+        made = Console(file=written, width=80, force_terminal=is_terminal, soft_wrap=True, color_system=None)
+        monkeypatch.setattr(terminal, "_consoles", {True: made, False: made})
+        return written
+
+    return console
+
+
+WORDS = "kettle, fridge, oven, tv, lamp, radio"
+
+
+def test_a_table_breaks_words_at_spaces_and_numbers_never(screen):
+    written = screen()
+    numbers = ["12,345,67 W", "2014-05-15", "0.71 / 0.00", "23.99999 %", "99 of 9999"]
+    terminal.show_table("a title", ["name", "words", *"abcde"], [["house", WORDS, *numbers]])
+    lines = written.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert all(any(number in line for line in lines) for number in numbers)
+    shown = {word for line in lines[3:] for word in line.split()}
+    assert set(WORDS.split()) <= shown
+
+
+def test_numbers_stand_to_the_right_and_words_to_the_left(screen):
+    written = screen()
+    terminal.show_table("", ["name", "W"], [["kettle", "5"], ["tv", "2,500"]])
+    assert written.getvalue().splitlines()[-2:] == ["kettle      5", "tv      2,500"]
+
+
+def test_a_log_holds_no_bar_and_no_empty_line_for_one(screen):
+    written = screen(is_terminal=False)
+    with terminal.bar("working") as update:
+        for done in range(5):
+            update(done, 5, "a note")
+    assert written.getvalue() == ""
+
+
+@pytest.mark.parametrize("in_bytes", [False, True])
+def test_a_bar_keeps_to_its_line_and_goes_away(in_bytes, screen):
+    written = screen()
+    with terminal.bar("disaggregating", in_bytes=in_bytes) as update:
+        update(2_000_000, 4_000_000, "a note that is far too long for what is left of a line, " * 3)
+        update(4_000_000, 4_000_000, "done")
+    frames = written.getvalue().replace("\x1b[2K", "\n").replace("\r", "").splitlines()
+    shown = [line for line in frames if "disaggregating" in line]
+    assert shown and all("━" in line and "left" in line and len(line) <= 82 for line in shown)
+    assert written.getvalue().endswith("\x1b[2K")  # the last thing is that its line is cleared
+
+
+def test_help_waits_for_no_heavy_room():
+    program = (
+        "import sys, json\nfrom energy_dissagregation_mlops import cli\nsys.argv = ['edmlops', '--help']\n"
+        "try:\n    cli.main()\nfinally:\n    print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
+    )
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    made = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert not set(HEAVY) & set(json.loads(made.stderr))
+    # Of the processor's time, which other programs do not lengthen.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
+    commands = made.stdout[made.stdout.index("Commands:") :].splitlines()[1:]
+    assert [line.split()[0] for line in commands if line] == [
+        "download", "simulate", "inspect", "preprocess", "train", "evaluate", "predict", "export", "models",
+    ]  # fmt: skip
+    assert not any(line.endswith("...") for line in commands)

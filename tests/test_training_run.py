@@ -1,0 +1,99 @@
+"""Which houses are trained on, what a card says of them, and what is never opened."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from energy_dissagregation_mlops.bundle import WEIGHTS, Bundle, Role
+from energy_dissagregation_mlops.config import RunConfig
+from energy_dissagregation_mlops.errors import ConfigError, LeakError, StoreError, UnknownNameError
+from energy_dissagregation_mlops.registry import Registry
+from energy_dissagregation_mlops.store import Store, StoredHouse
+from energy_dissagregation_mlops.training.config import TrainingConfig
+from energy_dissagregation_mlops.training_run import chosen_houses, train
+
+HouseMaker = Callable[..., StoredHouse]
+
+TINY = {"window_length": 64, "width": 4, "skip_width": 4, "expansion": 1, "kernel": 3, "dilations": [1]}
+RUN = RunConfig(
+    name="run", description="for a test", network_options=TINY,
+    training=TrainingConfig(epochs=1, steps_per_epoch=1, batch_size=2, seed=3),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("names", "config", "trained", "tested"),
+    [
+        (["a:1"], {}, ["a:1"], []),
+        (["a:1", "a:2", "b:1"], {}, ["a:1", "a:2"], ["b:1"]),
+        (["ukdale:1", "ukdale:2", "ukdale:3"], {}, ["ukdale:1", "ukdale:3"], ["ukdale:2"]),
+        (["a:1", "a:2"], {"test_houses": ()}, ["a:1", "a:2"], []),
+        (["a:1", "a:2", "a:3"], {"test_houses": ("a:1",)}, ["a:2", "a:3"], ["a:1"]),
+        (["a:1", "a:2", "a:3"], {"houses": ("a:3",)}, ["a:3"], []),
+        (["a:1", "a:2"], {"houses": ("a:1",), "test_houses": ("a:2",)}, ["a:1"], ["a:2"]),
+    ],
+)
+def test_one_house_stays_unseen_where_there_are_several(names, config, trained, tested, make_house) -> None:
+    pairs = [name.split(":") for name in names]
+    manifests = [make_house(dataset, int(house), days=1).manifest for dataset, house in pairs]
+    assert chosen_houses(manifests, dataclasses.replace(RUN, **config)) == (trained, tested)
+
+
+def test_a_house_in_both_parts_is_a_leak_and_one_that_is_not_there_is_said(make_house: HouseMaker) -> None:
+    manifests = [make_house("a", house, days=1).manifest for house in (1, 2)]
+    with pytest.raises(LeakError, match="a:1 is named to train on and to test on"):
+        chosen_houses(manifests, dataclasses.replace(RUN, houses=("a:1", "a:2"), test_houses=("a:1",)))
+    with pytest.raises(UnknownNameError, match="'a:3': there is a:1, a:2"):
+        chosen_houses(manifests, dataclasses.replace(RUN, test_houses=("a:3",)))
+
+
+def test_an_empty_store_and_another_period_are_said(
+    store: Store, registry: Registry, make_house: HouseMaker
+) -> None:
+    with pytest.raises(StoreError, match=r"holds no house at 60 s \(it holds nothing\)"):
+        train(store, registry, RUN)
+    make_house(days=1)
+    with pytest.raises(StoreError, match=r"no house at 6 s \(it holds 60 s\)"):
+        train(store, registry, dataclasses.replace(RUN, sample_period=6))
+
+
+def test_an_appliance_that_no_house_meters_is_said(
+    store: Store, registry: Registry, make_house: HouseMaker
+) -> None:
+    make_house(days=1)
+    with pytest.raises(ConfigError, match="used and metered microwave"):
+        train(store, registry, dataclasses.replace(RUN, appliances=("kettle", "microwave")))
+
+
+@pytest.mark.slow
+def test_a_bundle_holds_what_it_was_trained_on_and_no_trace_of_the_rest(
+    store: Store, registry: Registry, make_house: HouseMaker
+) -> None:
+    seen = make_house("made", 1)
+    unseen = make_house("made", 2)
+    for name in ("power.npy", "on.npy"):  # nobody can have read it
+        (unseen.folder / name).write_bytes(b"")
+    told = []
+    bundle = train(store, registry, RUN, report=told.append)
+    assert isinstance(bundle, Bundle)
+    card = bundle.card
+    assert (card.reference, card.description, card.seed, card.sample_period) == ("run@1", "for a test", 3, 60)
+    assert card.appliance_names == ("kettle", "fridge")
+    assert [(house.reference, house.role) for house in card.houses] == [("made:1", Role.BOTH)]
+    assert card.houses[0].manifest_sha256 == seen.manifest_sha256()
+    assert [each.title for each in card.attributions] == ["Made"]
+    kettle, fridge = card.appliances
+    assert kettle.mean_power == pytest.approx(float(seen.power[0].mean()))
+    assert (kettle.power_scale, fridge.power_scale) == pytest.approx((2500, 100))
+    statistics = card.input_statistics
+    assert sum(statistics.histogram) == pytest.approx(1)
+    assert statistics.quantiles["0.5"] == np.median(seen.mains) and statistics.missing_share == 0
+    assert told[-1].step == 1
+    weights = torch.load(bundle.folder / WEIGHTS, weights_only=True)
+    assert sum(weight.numel() for name, weight in weights.items() if "scale" not in name) == card.num_weights
+    assert not list(registry.root.rglob("checkpoint*"))
