@@ -78,7 +78,7 @@ WORDS = "kettle, fridge, oven, tv, lamp, radio"
 
 def test_a_table_breaks_words_at_spaces_and_numbers_never(screen):
     written = screen()
-    numbers = ["12,345,67 W", "2014-05-15", "0.71 / 0.00", "23.99999 %", "99 of 9999"]
+    numbers = ["12,345,678 W", "2014-05-15Z0", "0.71 / 0.00", "23.99999 %", "99 of 9999"]
     terminal.show_table("a title", ["name", "words", *"abcde"], [["house", WORDS, *numbers]])
     lines = written.getvalue().splitlines()
     assert max(map(len, lines)) <= 80
