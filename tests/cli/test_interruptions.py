@@ -48,7 +48,7 @@ def work_of(command: Callable[[], object]) -> float:
 
 
 def interrupted_anywhere(command, folder: Path, *, shares: tuple[float, ...]) -> dict[str, bytes]:
-    """Interrupt a command at shares of its work: the folder stays as it was. What a whole run then makes."""
+    """Interrupt a command at shares of its work: the folder is as it was, or done. What a whole run then makes."""
     before = contents(folder)
     stopped = 0
     work = work_of(command)  # it also imports what is not imported yet
@@ -63,14 +63,14 @@ def interrupted_anywhere(command, folder: Path, *, shares: tuple[float, ...]) ->
         if left.status == 130:
             stopped += 1
             assert left.error == INTERRUPTED
-            assert contents(folder) == before, share
+            assert contents(folder) in (before, made), share
         else:  # this run was quicker
             assert left.status == 0
     assert stopped >= len(shares) / 2
     restore(folder, before)
     assert command().status == 0
-    assert contents(folder).keys() == made.keys()
-    return contents(folder)
+    assert contents(folder) == made
+    return made
 
 
 def restore(folder: Path, files: dict[str, bytes]) -> None:
@@ -192,7 +192,7 @@ def test_a_run_that_was_stopped_and_resumed_has_the_very_weights_of_one_that_was
 
 
 def test_ctrl_c_in_a_terminal_is_told_in_one_line(empty, start):
-    process = start("simulate", "--days", 3000, "--output", empty / "homes.h5")
+    process = start("simulate", "--houses", 1, "--days", 3000, "--output", empty / "homes.h5")
     while not list(empty.glob(".homes.h5.*")):
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
