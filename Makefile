@@ -14,9 +14,9 @@ $(READY): pyproject.toml requirements/constraints.txt scripts/install.sh scripts
 	@sh scripts/install.sh "$(PYTHON)" "$(VENV)"
 	@touch $@
 
-# The demo: homes 1 to 9 are trained on, home 10 is never seen. Each step is the command you would type for
+# The demo: homes 1 to 39 are trained on, home 40 is never seen. Each step is the command you would type for
 # your own data, and is run again only when something that it is made from has changed.
-DEMO_HOME := 10
+DEMO_HOME := 40
 DEMO_RAW := data/raw/demo.h5
 DEMO_STORE := data/processed/60s/demo/house_$(DEMO_HOME)/manifest.json
 DEMO_MODEL := models/demo/production.json
@@ -30,7 +30,7 @@ demo: $(READY) $(DEMO_FOUND) ## Simulated homes, preprocess, train, evaluate on 
 	  "predictions: $(DEMO_FOUND)" "one day:     reports/demo/day.png"
 
 $(DEMO_RAW): configs/simulation.yaml $(wildcard $(ROOMS)/datasets/simulated/*.py) | $(READY)
-	$(EDMLOPS) simulate --houses $(DEMO_HOME) --days 28 --seed 7 --output $@
+	$(EDMLOPS) simulate --houses $(DEMO_HOME) --days 10 --seed 7 --output $@
 
 $(DEMO_STORE): $(DEMO_RAW) configs/appliances.yaml $(ROOMS)/preprocessing.py $(ROOMS)/signals.py $(ROOMS)/activations.py
 	$(EDMLOPS) preprocess --data-path $(DEMO_RAW) --output-folder data/processed

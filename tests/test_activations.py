@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energy_dissagregation_mlops.activations import ActivationFinder, Runs, cleaned, on_samples, runs_of
+from energy_dissagregation_mlops.activations import (
+    ActivationFinder,
+    Runs,
+    cleaned,
+    cleaned_on,
+    on_samples,
+    runs_of,
+)
 
 
 def runs(*pairs: tuple[float, float]) -> Runs:
@@ -51,6 +58,12 @@ def test_a_run_is_on_where_it_covers_a_tenth_of_a_sample() -> None:
 def test_a_run_shorter_than_a_sample_is_never_lost() -> None:
     on = on_samples(runs((56, 65)), start=0, sample_period=60, length=3)
     assert on.tolist() == [False, True, False]
+
+
+def test_on_states_of_a_grid_are_cleaned_as_runs_are() -> None:
+    on = np.array([1, 1, 0, 1, 0, 0, 0, 1, 0], bool)
+    found = cleaned_on(on, sample_period=60, min_on_duration=120, min_off_duration=120)
+    assert found.tolist() == [True] * 4 + [False] * 5
 
 
 def finder(**durations: float) -> ActivationFinder:

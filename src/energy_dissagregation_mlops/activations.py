@@ -111,6 +111,19 @@ def _seconds_on(runs: Runs, edges: TimeArray) -> TimeArray:
     return np.diff(np.interp(edges, points, total, left=0.0))
 
 
+def cleaned_on(
+    on: BoolArray, *, sample_period: float, min_on_duration: float, min_off_duration: float
+) -> BoolArray:
+    """On-states of a regular series (T,) with short pauses closed and then short runs dropped; durations in s."""
+    change = np.diff(np.concatenate([[False], on, [False]]).astype(np.int8))
+    runs = Runs(
+        start=_times(np.flatnonzero(change == 1), 0.0, sample_period),
+        stop=_times(np.flatnonzero(change == -1), 0.0, sample_period),
+    )
+    kept = cleaned([runs], min_on_duration=min_on_duration, min_off_duration=min_off_duration)
+    return on_samples(kept, start=0.0, sample_period=sample_period, length=len(on))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activation:
     """One use of an appliance."""

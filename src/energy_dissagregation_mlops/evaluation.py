@@ -8,17 +8,17 @@ Shapes: T series length, A appliances.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from energy_dissagregation_mlops.activations import cleaned_on
 from energy_dissagregation_mlops.bundle import ApplianceCard, Bundle, Card
 from energy_dissagregation_mlops.errors import LeakError, StoreError
-from energy_dissagregation_mlops.inference.disaggregator import BLOCK, Disaggregator
-from energy_dissagregation_mlops.metrics import Scorer, Scores, Trace
+from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
+from energy_dissagregation_mlops.metrics import Scores, Trace, score
 from energy_dissagregation_mlops.store import Manifest, Store, StoredHouse
-from energy_dissagregation_mlops.vocabulary import BoolArray, FloatArray
+from energy_dissagregation_mlops.vocabulary import BoolArray, Disaggregation, FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,50 +83,38 @@ def evaluate(bundle: Bundle, house: StoredHouse, disaggregator: Disaggregator) -
         raise StoreError(
             f"{manifest.reference} meters none of {', '.join(card.appliance_names)}: evaluate on another house"
         )
-    scorers = {each.name: _Contest(each, manifest) for each in metered}
-    for part in disaggregator.stream(_blocks(house.mains), start=manifest.start):
-        begin = round((part.start - manifest.start) / manifest.sample_period)
-        span = slice(begin, begin + len(part.mains))
-        for name, contest in scorers.items():
-            true = manifest.appliances.index(name)
-            predicted = part.appliances.index(name)
-            contest.update(
-                Trace(power=house.power[true, span], on=house.on[true, span]),
-                Trace(power=part.power[predicted], on=part.on[predicted]),
-            )
+    found = disaggregator.disaggregate(np.asarray(house.mains), start=manifest.start)
     return Evaluation(
         bundle=card.reference, bundle_sha256=bundle.sha256, house=manifest.reference,
         sample_period=card.sample_period,
-        appliances=tuple(contest.finish() for contest in scorers.values()),
-        unmetered=tuple(name for name in card.appliance_names if name not in scorers),
+        appliances=tuple(_evaluated(each, house, found) for each in metered),
+        unmetered=tuple(each.name for each in card.appliances if each not in metered),
     )  # fmt: skip
 
 
-class _Contest:
-    """The model and its two baselines on one appliance."""
+def _evaluated(known: ApplianceCard, house: StoredHouse, found: Disaggregation) -> ApplianceEvaluation:
+    """The model and its two baselines on one appliance; on-states are cleaned as the activations that users get."""
+    row = house.manifest.appliances.index(known.name)
+    place = found.appliances.index(known.name)
+    true = Trace(power=np.asarray(house.power[row]), on=np.asarray(house.on[row]))
+    on = cleaned_on(
+        found.on[place],
+        sample_period=found.sample_period,
+        min_on_duration=known.min_on_duration,
+        min_off_duration=known.min_off_duration,
+    )
+    predicted = Trace(power=found.power[place], on=on)
+    mean_is_on = known.mean_power >= known.on_power_threshold
 
-    def __init__(self, known: ApplianceCard, manifest: Manifest) -> None:
-        self._known = known
-        self._model, self._off, self._mean = (
-            Scorer(sample_period=manifest.sample_period, start=manifest.start) for _ in range(3)
-        )
+    def scores(answer: Trace) -> Scores:
+        return score(true, answer, sample_period=found.sample_period, start=found.start)
 
-    def update(self, true: Trace, predicted: Trace) -> None:
-        known = self._known
-        self._model.update(true, predicted)
-        self._off.update(true, _constant(0.0, predicted.power, on=False))
-        self._mean.update(
-            true,
-            _constant(known.mean_power, predicted.power, on=known.mean_power >= known.on_power_threshold),
-        )
-
-    def finish(self) -> ApplianceEvaluation:
-        return ApplianceEvaluation(
-            appliance=self._known.name,
-            model=self._model.finish(),
-            always_off=self._off.finish(),
-            mean_power=self._mean.finish(),
-        )
+    return ApplianceEvaluation(
+        appliance=known.name,
+        model=scores(predicted),
+        always_off=scores(_constant(0.0, predicted.power, on=False)),
+        mean_power=scores(_constant(known.mean_power, predicted.power, on=mean_is_on)),
+    )
 
 
 def _constant(watts: float, like: FloatArray, *, on: bool) -> Trace:
@@ -140,7 +128,3 @@ def _seen(card: Card, manifest: Manifest) -> bool:
     """Whether training saw the house, under its name or its mains under another."""
     readings = {each for house in card.houses for each in house.mains_sha256}
     return manifest.reference in card.seen or bool(readings & set(manifest.meters[0].sha256))
-
-
-def _blocks(mains: FloatArray) -> Sequence[FloatArray]:
-    return [np.asarray(mains[begin : begin + BLOCK]) for begin in range(0, len(mains), BLOCK)]
