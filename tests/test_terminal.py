@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import resource
 import subprocess
 import sys
@@ -16,6 +17,15 @@ from energy_dissagregation_mlops import terminal
 from energy_dissagregation_mlops.errors import DataError
 
 HEAVY = ("torch", "numpy", "h5py", "pandas", "pyarrow", "onnxruntime", "httpx", "matplotlib", "rich.progress")
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before():
+    logger = logging.getLogger("energy_dissagregation_mlops")
+    before = logger.level, logger.handlers, logger.propagate
+    yield
+    level, logger.handlers, logger.propagate = before
+    logger.setLevel(level)
 
 
 def status_of(raised: BaseException | None, *arguments: str) -> int | str | None:

@@ -54,7 +54,8 @@ def _run(*arguments: object) -> Outcome:
         with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as left:
             terminal.run(app, [str(each) for each in arguments])
     finally:
-        logger.level, logger.handlers, logger.propagate = before
+        level, logger.handlers, logger.propagate = before
+        logger.setLevel(level)
     status = left.value.code
     assert isinstance(status, int)
     return Outcome(status=status, output=out.getvalue(), errors=err.getvalue())

@@ -38,9 +38,9 @@ def test_each_step_says_what_it_made_and_what_comes_next(trained):
     assert f"Next: edmlops preprocess --data-path {trained.raw}" in simulate.output
     assert str(trained.store / "60s" / "simulated" / "house_3") in preprocess.output
     assert "training on simulated:1, simulated:2; kept unseen: simulated:3" in train.errors
-    assert (
-        f"tiny@1 (gated_unet, 1,338 weights), in production\nbundle: {trained.models}/tiny/1" in train.output
-    )
+    card = bundles.read_card(trained.models / "tiny" / "1")
+    assert f"tiny@1 (gated_unet, {card.num_weights:,} weights), in production" in train.output
+    assert f"bundle: {trained.models}/tiny/1" in train.output
     assert train.errors.count("of always-off") == 8  # a line an epoch, and no bar in a log
     assert "━" not in train.errors and "\n\n" not in train.errors
 
