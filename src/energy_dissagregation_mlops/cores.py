@@ -1,4 +1,4 @@
-"""How many processor cores this process may really use.
+"""How many processor cores this process may really use, and how processes on them are started.
 
 A container's share is in its control group, which neither ONNX Runtime nor the process count of the
 machine looks at.
@@ -7,6 +7,11 @@ machine looks at.
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
 _QUOTA_V2 = Path("/sys/fs/cgroup/cpu.max")  # "max 100000" or "150000 100000"
@@ -19,6 +24,37 @@ def available_cores() -> int:
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = _quota()
     return max(1, affinity if quota is None else min(affinity, int(quota)))
+
+
+@contextmanager
+def pool(processes: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes for the length of the block; where it is left early they are stopped, not waited for.
+
+    Submit under ``interrupts_held``: that is when processes start.
+    """
+    # Spawned, not forked: HDF5 and Arrow keep threads and locks that don't survive a fork.
+    executor = ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
+    try:
+        yield executor
+    except BaseException:
+        for process in active_children():
+            process.terminate()
+        raise
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Keep Ctrl-C until the block ends; a process that is started in it never hears of it.
+
+    Otherwise one that is still importing tells of it by a traceback, and so does one whose start is cut short.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _quota() -> float | None:

@@ -10,6 +10,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from typing import Any
 from energy_dissagregation_mlops.errors import EdmlopsError
 
 _PARTIAL = ".partial"
+_SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")  # how numpy's tofile says that the disk is full
 
 
 def sha256_of(path: Path) -> str:
@@ -43,7 +45,7 @@ def explained_disk_errors(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or _SHORT_WRITE.search(str(error)):
             free = shutil.disk_usage(_existing_parent(target)).free
             message = (
                 f"the disk is full ({free / 1e6:,.0f} MB free): {target} was not written; free some space"

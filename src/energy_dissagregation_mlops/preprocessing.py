@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, fields
-from multiprocessing import get_context
 
 import numpy as np
 
 from energy_dissagregation_mlops import __version__
 from energy_dissagregation_mlops.appliances import Appliance, select
-from energy_dissagregation_mlops.cores import available_cores
+from energy_dissagregation_mlops.cores import available_cores, interrupts_held, pool
 from energy_dissagregation_mlops.errors import DataError, StoreError, UnknownNameError
 from energy_dissagregation_mlops.signals import (
     MAX_MAINS_POWER,
@@ -167,14 +165,11 @@ def _results(tasks: dict[int, list[Task]], workers: int) -> Iterator[tuple[int, 
         for house, each in tasks.items():
             yield house, [task.run() for task in each]
         return
-    # Spawned, not forked: HDF5 and Arrow keep threads and locks that don't survive a fork.
-    executor = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
-    try:
-        futures = {house: [executor.submit(task.run) for task in each] for house, each in tasks.items()}
+    with pool(workers) as executor:
+        with interrupts_held():
+            futures = {house: [executor.submit(task.run) for task in each] for house, each in tasks.items()}
         for house in list(futures):
             yield house, [future.result() for future in futures.pop(house)]
-    finally:
-        executor.shutdown(wait=True, cancel_futures=True)
 
 
 def _write(

@@ -25,6 +25,16 @@ _POINTER = "production.json"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
 
+def check_name(name: str) -> None:
+    """Refuse what can't name a model, before any work is done for it.
+
+    Raises:
+        BundleError: it is not of lower-case letters, digits, dash, dot and underscore.
+    """
+    if not _NAME.fullmatch(name):
+        raise BundleError(f"{name!r} can't name a model: use lower-case letters, digits, '-', '.' and '_'")
+
+
 @dataclass(frozen=True, slots=True)
 class Registry:
     """All bundles under one root."""
@@ -88,10 +98,7 @@ class Registry:
         Raises:
             BundleError: the name can't be used.
         """
-        if not _NAME.fullmatch(name):
-            raise BundleError(
-                f"{name!r} can't name a model: use lower-case letters, digits, '-', '.' and '_'"
-            )
+        check_name(name)
         while True:
             version = max(self.versions(name), default=0) + 1
             folder = self.root / name / str(version)

@@ -38,7 +38,7 @@ from energy_dissagregation_mlops.bundle import (
 from energy_dissagregation_mlops.config import DEFAULT_TEST_HOUSE, RunConfig
 from energy_dissagregation_mlops.errors import ConfigError, LeakError, StoreError, UnknownNameError
 from energy_dissagregation_mlops.files import json_text
-from energy_dissagregation_mlops.registry import Registry
+from energy_dissagregation_mlops.registry import Registry, check_name
 from energy_dissagregation_mlops.store import Manifest, Store, StoredHouse
 from energy_dissagregation_mlops.training.data import TrainingSeries
 from energy_dissagregation_mlops.training.distributed import is_first_process
@@ -88,6 +88,7 @@ def train(
         StoreError, ConfigError, UnknownNameError, LeakError: the houses or the configuration can't be used.
         ParityError: the exported graph differs from the network.
     """
+    check_name(config.name)
     houses = _open_houses(store, config)
     appliances = _appliances(houses, config)
     series = [_series(house, appliances) for house in houses]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import shutil
 import signal
@@ -192,7 +193,7 @@ def test_a_run_that_was_stopped_and_resumed_has_the_very_weights_of_one_that_was
 
 
 def test_ctrl_c_in_a_terminal_is_told_in_one_line(empty, start):
-    process = start("simulate", "--houses", 1, "--days", 3000, "--output", empty / "homes.h5")
+    process = start("simulate", "--days", 3000, "--output", empty / "homes.h5")
     while not list(empty.glob(".homes.h5.*")):
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
@@ -217,6 +218,7 @@ def no_file_larger_than(num_bytes: int) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("arguments", "limit"),
     [
+        (("preprocess", "--data-path", "{raw}", "--output-folder", "{folder}/made"), 50_000),
         (("predict", "{raw}", "--house", "3", "--output", "{folder}/made.parquet"), 4_000),
         (("predict", "{raw}", "--house", "3", "--output", "{folder}/made.csv"), 50_000),
         (("export", "--output", "{folder}/made.onnx"), 1_000),
@@ -232,6 +234,34 @@ def test_a_full_disk_is_told_and_leaves_nothing(arguments, limit, trained, edmlo
     assert left.status == 1
     assert left.error.startswith("error: the disk is full") and "made" in left.error
     assert contents(folder) == {}
+
+
+def test_a_full_disk_in_training_is_told_and_leaves_the_models(models, trained, edmlops):
+    before = contents(models)
+    with no_file_larger_than(5_000):
+        left = edmlops("train", "--config", trained.config)
+    assert left.status == 1 and left.error.startswith("error: the disk is full")
+    assert contents(models) == before
+
+
+def test_a_name_that_cannot_be_used_is_told_before_anything_is_trained(models, trained, edmlops):
+    left = edmlops("train", "--config", trained.config, "--name", "Home")
+    assert left.status == 1 and "'Home' can't name a model" in left.error and "training on" not in left.errors
+
+
+def test_ctrl_c_in_a_terminal_stops_the_processes_that_read_channels_in_silence(trained, tmp_path, start):
+    raw = tmp_path / "large.h5"
+    shutil.copyfile(trained.raw, raw)
+    with raw.open("r+b") as file:
+        file.truncate(310_000_000)  # so large that channels are read in processes
+    for seconds in (0.9, 1.4, 1.9):
+        process = start("preprocess", "--data-path", raw, "--output-folder", tmp_path / "store", group=True)
+        time.sleep(seconds)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate()
+        if process.returncode == 0:
+            break
+        assert process.returncode in STATUSES and errors == INTERRUPTED + "\n"
 
 
 @pytest.mark.parametrize(

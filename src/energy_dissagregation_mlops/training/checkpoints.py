@@ -7,6 +7,7 @@ run that it was. It does not know what the state means.
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
 import warnings
@@ -76,8 +77,11 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         EdmlopsError: the disk is full, or the place can't be written.
     """
     content = {field.name: getattr(checkpoint, field.name) for field in fields(checkpoint)}
+    # Through memory: where the disk is full, torch says so in no way that can be told from a fault of ours.
+    held = io.BytesIO()
+    torch.save({"format": FORMAT, **content}, held)
     with atomic_file(path) as aside:
-        torch.save({"format": FORMAT, **content}, aside)
+        aside.write_bytes(held.getbuffer())
 
 
 def load(path: Path, *, run: Mapping[str, str], device: torch.device) -> Checkpoint:

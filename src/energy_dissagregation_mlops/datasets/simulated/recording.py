@@ -10,18 +10,16 @@ import errno
 import logging
 import os
 import shutil
-import signal
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import h5py
 import numpy as np
 
+from energy_dissagregation_mlops.cores import interrupts_held, pool
 from energy_dissagregation_mlops.datasets.nilmtk_writer import (
     DatasetDescription,
     MeterDevice,
@@ -113,17 +111,10 @@ def _written(jobs: list[_Job]) -> Iterator[Iterator[Path]]:
     if processes < 2:
         yield map(_write_house, jobs)
         return
-    pool = ProcessPoolExecutor(
-        processes, mp_context=get_context("spawn"), initializer=_leave_interrupts_to_parent
-    )
-    try:
-        yield pool.map(_write_house, jobs)
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _leave_interrupts_to_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with pool(processes) as executor:
+        with interrupts_held():
+            parts = executor.map(_write_house, jobs)
+        yield parts
 
 
 def _write_house(job: _Job) -> Path:
