@@ -14,9 +14,9 @@ $(READY): pyproject.toml requirements/constraints.txt scripts/install.sh scripts
 	@sh scripts/install.sh "$(PYTHON)" "$(VENV)"
 	@touch $@
 
-# The demo: homes 1 to 39 are trained on, home 40 is never seen. Each step is the command you would type for
+# The demo: homes 1 to 45 are trained on, home 46 is never seen. Each step is the command you would type for
 # your own data, and is run again only when something that it is made from has changed.
-DEMO_HOME := 40
+DEMO_HOME := 46
 DEMO_RAW := data/raw/demo.h5
 DEMO_STORE := data/processed/60s/demo/house_$(DEMO_HOME)/manifest.json
 DEMO_MODEL := models/demo/production.json

@@ -107,7 +107,10 @@ def _draw_appliance(
 def _finish(axis: Axes, name: str) -> None:
     axis.set_ylim(bottom=0)
     axis.margins(x=0)
-    axis.text(0.005, 0.93, name, transform=axis.transAxes, va="top", fontsize=9.5, color=_INK, weight="bold")
+    label = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.5}
+    axis.text(
+        0.006, 0.9, name, transform=axis.transAxes, va="top", fontsize=9.5, color=_INK, weight="bold", bbox=label
+    )  # fmt: skip
     axis.tick_params(labelsize=8, colors=_INK)
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)

@@ -53,9 +53,9 @@ def train(
     promote: Annotated[bool, typer.Option(help="Put the new version into production.")] = True,
 ) -> None:
     """Train a network on processed houses; put it into production."""
-    # Read when torch is first imported: threads that wait in a loop take the cores from all other work, and
-    # where there is other work that makes training several times slower.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Read when torch is first imported: how often a waiting thread looks before it sleeps. For ever, as is the
+    # default, takes the cores from all other work, and with any makes training several times slower.
+    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     from energy_dissagregation_mlops import results, training_run
     from energy_dissagregation_mlops.config import Flags, load_run
     from energy_dissagregation_mlops.registry import Registry
