@@ -3,8 +3,8 @@
     python benchmarks/inference.py [--seconds 8] [--threads 2] [--json FILE]
 
 Three candidates, in samples of mains a second:
-- the house's own network, all appliances together, its exported graph in ONNX Runtime: windows cut from
-  a month of minutes, run and joined again;
+- the house's own network, all appliances together, through the path that users are served: a home-year
+  of minutes in, windows, the graph in ONNX Runtime, on-states, limits and the rest out;
 - ``seq2point`` for one appliance, in PyTorch (30.7 million weights, one window of 599 a sample);
 - a transformer of NILMFormer's size for one appliance, in PyTorch (3 layers, width 96, 8 heads, windows
   of 256; Petralia et al., KDD 2025): its layers and sizes, in words of our own.
@@ -22,7 +22,6 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -31,16 +30,16 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
+from energy_dissagregation_mlops.bundle import ApplianceCard, Card, InputStatistics
 from energy_dissagregation_mlops.export import check_parity, to_onnx
+from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
+from energy_dissagregation_mlops.inference.runtimes import OnnxRuntime
 from energy_dissagregation_mlops.networks import Network, build
-from energy_dissagregation_mlops.vocabulary import FloatArray
 
 APPLIANCES = ("kettle", "fridge", "washing machine", "microwave", "dishwasher")
 YEAR = 525_600  # minutes
-MONTH = 30 * 1440
 SEQ2POINT_TARGET, TRANSFORMER_TARGET = 500, 50
 ROUNDS = 5
-BATCH = 4  # windows a call: more fall out of the cache, fewer pay for the call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,41 +120,33 @@ class NilmTransformer(nn.Module):
         return power
 
 
-def disaggregate(
-    session: onnxruntime.InferenceSession, network: Network, mains: FloatArray, *, pool: Executor
-) -> FloatArray:
-    """Power (A, T) for mains (T,). The package's own path takes its place here: see ``our_month``."""
-    core, margin = network.core, network.margin
-    num_windows = -(-len(mains) // core)
-    padded = np.full(num_windows * core + 2 * margin, np.nan, np.float32)
-    padded[margin : margin + len(mains)] = mains
-    windows = np.lib.stride_tricks.sliding_window_view(padded, network.window_length)[::core]
-    power: FloatArray = np.empty((len(network.appliances), num_windows, core), np.float32)
-
-    def answer(first: int) -> None:
-        found, _ = session.run(None, {"mains": windows[first : first + BATCH]})
-        power[:, first : first + len(found)] = found.transpose(1, 0, 2)
-
-    list(pool.map(answer, range(0, num_windows, BATCH)))
-    return power.reshape(len(power), -1)[:, : len(mains)]
-
-
-def our_month(network: Network, path: Path, *, threads: int) -> Callable[[], int]:
-    """A turn over a month; the one place to change when inference has its own front door.
-
-    Each thread takes its own batch through the whole graph: threads that share an operator wait for each
-    other after each of some sixty, which costs most where a neighbour holds one of the cores.
-    """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    pool = ThreadPoolExecutor(threads)
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    mains = np.random.default_rng(0).uniform(50, 5000, MONTH).astype(np.float32)
+def our_year(network: Network, path: Path, *, threads: int) -> Callable[[], int]:
+    """A turn over a home-year, through the path that users are served: windows, graph, on-states, limits, rest."""
+    disaggregator = Disaggregator(card_of(network), OnnxRuntime(path, threads=threads))
+    mains = np.random.default_rng(0).uniform(50, 5000, YEAR).astype(np.float32)
 
     def turn() -> int:
-        return len(disaggregate(session, network, mains, pool=pool)[0])
+        return len(disaggregator.disaggregate(mains, start=0.0).mains)
 
     return turn
+
+
+def card_of(network: Network) -> Card:
+    """The facts that inference needs; the others don't change its speed."""
+    appliances = tuple(
+        ApplianceCard(
+            name=name, on_power_threshold=100, max_power=3000, min_on_duration=60, min_off_duration=60,
+            power_scale=1000, mean_power=10,
+        )
+        for name in network.appliances
+    )  # fmt: skip
+    return Card(
+        name="benchmark", version="1", network=network.name, network_options={}, num_weights=0,
+        window_length=network.window_length, margin=network.margin, sample_period=60, max_gap=180, mains_scale=1000,
+        appliances=appliances, houses=(), attributions=(),
+        input_statistics=InputStatistics(quantiles={}, histogram_edges=(), histogram=(), missing_share=0),
+        training={}, git_commit=None, package_version="", seed=0, created="",
+    )  # fmt: skip
 
 
 def torch_windows(model: nn.Module, shape: tuple[int, int], *, samples: int) -> Callable[[], int]:
@@ -205,7 +196,7 @@ def measure(*, seconds: float, threads: int) -> tuple[Result, ...]:
         to_onnx(ours, path)
         check_parity(ours, path)
         turns = {
-            names[0]: our_month(ours, path, threads=threads),
+            names[0]: our_year(ours, path, threads=threads),
             names[1]: torch_windows(models[names[1]], (64, 599), samples=64),
             names[2]: torch_windows(models[names[2]], (16, 256), samples=16 * 256),
         }
