@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from energy_dissagregation_mlops.bundle import Bundle, Card
+from energy_dissagregation_mlops.meter_csv.zones import zone
 from energy_dissagregation_mlops.terminal import output, show_table
 from energy_dissagregation_mlops.vocabulary import MAINS, OTHER, SECONDS_PER_DAY
 
@@ -240,7 +241,7 @@ def draw_stored(house: StoredHouse, disaggregator: Disaggregator, path: Path) ->
     manifest = house.manifest
     found = disaggregator.disaggregate(np.asarray(house.mains), start=manifest.start)
     true = {name: np.asarray(power) for name, power in zip(manifest.appliances, house.power, strict=True)}
-    picture = DayPicture(title=manifest.reference, found=found, true=true, zone=ZoneInfo(manifest.time_zone))
+    picture = DayPicture(title=manifest.reference, found=found, true=true, zone=zone(manifest.time_zone))
     output().print(str(draw_day(picture, path)))
 
 
