@@ -11,7 +11,7 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children, get_context, resource_tracker
 from pathlib import Path
 
 _QUOTA_V2 = Path("/sys/fs/cgroup/cpu.max")  # "max 100000" or "150000 100000"
@@ -50,6 +50,7 @@ def interrupts_held() -> Iterator[None]:
 
     Otherwise one that is still importing tells of it by a traceback, and so does one whose start is cut short.
     """
+    resource_tracker.ensure_running()  # starting it later would let interrupts in again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

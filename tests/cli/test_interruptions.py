@@ -193,7 +193,7 @@ def test_a_run_that_was_stopped_and_resumed_has_the_very_weights_of_one_that_was
 
 
 def test_ctrl_c_in_a_terminal_is_told_in_one_line(empty, start):
-    process = start("simulate", "--days", 3000, "--output", empty / "homes.h5")
+    process = start("simulate", "--days", 300, "--output", empty / "homes.h5")
     while not list(empty.glob(".homes.h5.*")):
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
