@@ -39,7 +39,9 @@ Count = Annotated[int, Field(ge=1)]
 class Config:
     """What may be chosen of a gated U-net; the defaults make 143 thousand weights for five appliances."""
 
-    window_length: Count = 1024  # samples, a multiple of 4
+    window_length: Count = (
+        2048  # samples, a multiple of 4; longer: served faster, shorter: more steps in a short training
+    )
     width: Count = 64  # channels at a quarter of the rate; multiples of 16 fit the processor
     skip_width: Count = 32  # channels at full rate
     expansion: Count = 2  # of the width, inside a block
