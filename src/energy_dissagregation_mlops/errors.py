@@ -9,7 +9,10 @@
     ├── StoreError            processed series that are absent, incomplete or of another period
     ├── BundleError           a model folder that is absent, incomplete or changed
     ├── LeakError             a test house or day that the model has seen
-    └── ParityError           an exported graph that differs from its network
+    ├── ParityError           an exported graph that differs from its network
+    ├── UnavailableError      a service that can't answer now: no model, or it is about to stop
+    ├── OverloadedError       a service that is asked more than it can do: try again later
+    └── TimeLimitError        a request that takes longer than it may
 
 Each is a user's to mend: its message is one line and says what was expected, what was found and
 what to do. A broken invariant of our own is an ``assert``, never one of these.
@@ -70,3 +73,22 @@ class LeakError(EdmlopsError):
 
 class ParityError(EdmlopsError):
     """An exported graph whose answers differ from its network's."""
+
+
+class UnavailableError(EdmlopsError):
+    """A service that can't answer now: no model can be served, or it is about to stop."""
+
+
+class OverloadedError(EdmlopsError):
+    """A service that is asked more than it can do; ``retry_after`` s later it is worth another try."""
+
+    def __init__(self, message: str, retry_after: int = 1) -> None:
+        super().__init__(message, retry_after)
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class TimeLimitError(EdmlopsError):
+    """A request that takes longer than it may."""
