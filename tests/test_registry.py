@@ -11,7 +11,7 @@ import pytest
 
 from energy_dissagregation_mlops.bundle import FILES, Bundle
 from energy_dissagregation_mlops.errors import BundleError, UnknownNameError
-from energy_dissagregation_mlops.registry import Registry
+from energy_dissagregation_mlops.registry import SHIPPED, Registry
 
 BundleMaker = Callable[..., Bundle]
 
@@ -64,7 +64,30 @@ def test_unknown_names_list_the_right_ones(registry: Registry, make_bundle: Bund
     with pytest.raises(UnknownNameError, match="there is 1, production"):
         registry.resolve("plain@7")
     with pytest.raises(BundleError, match="no model is in production"):
-        registry.resolve()
+        Registry(registry.root, shipped=None).resolve()
+
+
+def test_the_package_ships_a_model_that_answers_until_one_of_your_own_is_in_production(
+    registry: Registry, make_bundle: BundleMaker
+) -> None:
+    shipped = registry.resolve()
+    assert shipped.folder.is_relative_to(SHIPPED)
+    assert registry.resolve(shipped.card.reference) == shipped
+    made = make_bundle()
+    assert registry.resolve() == shipped
+    registry.promote(made.card.reference)
+    assert registry.resolve() == made
+
+
+def test_a_model_of_your_own_hides_one_that_ships_under_the_same_name(
+    registry: Registry, make_bundle: BundleMaker
+) -> None:
+    name = registry.resolve().card.name
+    with pytest.raises(UnknownNameError, match=name):
+        registry.promote(name)
+    made = make_bundle(name)
+    registry.promote(made.card.reference)
+    assert registry.resolve(name) == made
 
 
 def test_two_models_in_production_have_to_be_named(registry: Registry, make_bundle: BundleMaker) -> None:

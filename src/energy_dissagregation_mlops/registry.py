@@ -3,8 +3,9 @@
     <root>/<name>/<version>/         a bundle; versions are whole numbers, the next one is free
     <root>/<name>/production.json    the version in production, and those before it
 
-``production`` is an alias, moved in one step: a reader sees the old version or the new one. What a
-bundle holds is ``bundle``'s affair.
+``production`` is an alias, moved in one step: a reader sees the old version or the new one. The
+package ships models in a root of the same form: they are found behind one's own, so that there is an
+answer before anything was trained. What a bundle holds is ``bundle``'s affair.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from energy_dissagregation_mlops.errors import BundleError, UnknownNameError
 from energy_dissagregation_mlops.files import atomic_folder, json_text, write_text
 
 PRODUCTION = "production"
+SHIPPED = Path(__file__).parent / "shipped"
 _POINTER = "production.json"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
@@ -37,9 +39,10 @@ def check_name(name: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """All bundles under one root."""
+    """All bundles under one root, and behind them those that ship with the package."""
 
     root: Path
+    shipped: Path | None = SHIPPED
 
     def names(self) -> list[str]:
         """The models of which there is at least one version."""
@@ -73,20 +76,22 @@ class Registry:
         """Open the bundle that a reference means, its files checked.
 
         Args:
-            reference: "name@version", "name@production", "name" (its production), or None where
-                one model alone has a production.
+            reference: "name@version", "name@production", "name" (its production), or None for the one
+                model in production, or where there is none, the one that ships with the package.
 
         Raises:
             UnknownNameError: no such model or version; the message lists those there are.
-            BundleError: the bundle is incomplete or changed.
+            BundleError: the bundle is incomplete or changed, or several models are in production.
         """
-        name, _, wanted = (reference or self._only_production()).partition("@")
-        if name not in self.names():
-            raise UnknownNameError(
-                f"model in {self.root} called", name, self.names(), "run `edmlops train` for a first one"
+        behind = self.behind()
+        wanted = reference or self._only_production()
+        if behind is not None and (wanted is None or (not self._holds(wanted) and behind._holds(wanted))):
+            return behind.resolve(wanted)
+        if wanted is None:
+            raise BundleError(
+                f"no model is in production in {self.root}: run `edmlops train`, or name one with --bundle"
             )
-        version = self._version(name, wanted or PRODUCTION)
-        return Bundle.open(self.root / name / str(version))
+        return self._own(wanted)
 
     def add(self, name: str, fill: Callable[[Path, str], None]) -> Bundle:
         """Add the next version of a model.
@@ -118,7 +123,7 @@ class Registry:
         Raises:
             UnknownNameError, BundleError: as ``resolve``.
         """
-        found = self.resolve(reference)
+        found = self._own(reference)
         history = self._history(found.card.name)
         version = int(found.card.version)
         if not history or history[-1] != version:
@@ -140,15 +145,31 @@ class Registry:
         self._write(name, history[:-1])
         return found
 
-    def _only_production(self) -> str:
-        promoted = [name for name in self.names() if self.production(name) is not None]
-        if len(promoted) == 1:
-            return promoted[0]
-        if not promoted:
-            raise BundleError(
-                f"no model is in production in {self.root}: run `edmlops train`, or name one with --bundle"
+    def behind(self) -> Registry | None:
+        """The models that ship with the package."""
+        return Registry(self.shipped, shipped=None) if self.shipped else None
+
+    def _holds(self, reference: str) -> bool:
+        return reference.partition("@")[0] in self.names()
+
+    def _own(self, reference: str) -> Bundle:
+        """Open one of the bundles under this root."""
+        name, _, wanted = reference.partition("@")
+        if not self._holds(name):
+            behind = self.behind()
+            known = sorted({*self.names(), *(behind.names() if behind else ())})
+            raise UnknownNameError(
+                f"model in {self.root} called", name, known, "run `edmlops train` for a first one of your own"
             )
-        raise BundleError(f"several models are in production ({', '.join(promoted)}): name one with --bundle")
+        return Bundle.open(self.root / name / str(self._version(name, wanted or PRODUCTION)))
+
+    def _only_production(self) -> str | None:
+        promoted = [name for name in self.names() if self.production(name) is not None]
+        if len(promoted) > 1:
+            raise BundleError(
+                f"several models are in production ({', '.join(promoted)}): name one with --bundle"
+            )
+        return promoted[0] if promoted else None
 
     def _version(self, name: str, wanted: str) -> int:
         known = self.versions(name)

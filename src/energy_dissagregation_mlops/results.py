@@ -254,33 +254,39 @@ def show_export(bundle: Bundle, path: Path, parity: Parity) -> None:
 
 
 def show_models(registry: Registry, *, as_json: bool) -> None:
-    """Every version of every model."""
-    cards = registry.cards()
-    production = {name: registry.production(name) for name in registry.names()}
+    """Every version of every model, those that ship with the package last."""
+    behind = registry.behind()
+    listed = [(card, _production(registry, card), False) for card in registry.cards()]
+    served = any(production for _, production, _ in listed)
+    if behind is not None:
+        listed += [(card, not served and _production(behind, card), True) for card in behind.cards()]
     if as_json:
         _print_json(
             [
                 {
-                    "reference": card.reference,
-                    "production": str(production[card.name]) == card.version,
+                    "reference": card.reference, "production": production, "shipped": shipped,
                     "card": card.model_dump(mode="json"),
                 }
-                for card in cards
+                for card, production, shipped in listed
             ]
-        )
+        )  # fmt: skip
         return
     rows = [
         (
-            card.reference, "yes" if str(production[card.name]) == card.version else "", card.network,
+            card.reference, " ".join(["yes"] * production + ["shipped"] * shipped), card.network,
             f"{card.num_weights:,}", f"{card.sample_period:g} s", ", ".join(card.appliance_names), card.created[:10],
         )
-        for card in cards
+        for card, production, shipped in listed
     ]  # fmt: skip
     show_table(
         f"models in {registry.root}",
         ("model", "production", "network", "weights", "period", "appliances", "created"),
         rows,
     )
+
+
+def _production(registry: Registry, card: Card) -> bool:
+    return str(registry.production(card.name)) == card.version
 
 
 def show_card(bundle: Bundle, *, as_json: bool) -> None:

@@ -78,7 +78,7 @@ async def test_health_says_what_is_served_or_why_nothing_is(
     served: httpx.AsyncClient, registry: Registry
 ) -> None:
     assert (await served.get("/health")).json() == {"status": "ok", "bundle": "plain@1"}
-    empty = client(Registry(registry.root / "none"))
+    empty = client(Registry(registry.root / "none", shipped=None))
     answer = await empty.get("/health")
     assert answer.status_code == 503
     assert "no model is in production" in answer.json()["reason"]
