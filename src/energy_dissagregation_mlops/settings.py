@@ -8,6 +8,7 @@ says: ``config`` puts those in order.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +71,29 @@ def _positive_float(text: str) -> float:
     return number
 
 
+def _file(text: str) -> Path:
+    file = _folder(text)
+    if not file.is_file():
+        raise ValueError
+    return file
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    origins = tuple(origin.strip() for origin in text.split(",") if origin.strip())
+    if not all(re.fullmatch(r"https?://[^/\s]+|\*", origin) for origin in origins):
+        raise ValueError
+    return origins
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text.lower() not in words:
+            raise ValueError
+        return text.lower()
+
+    return parse
+
+
 def _folder(text: str) -> Path:
     # An .env file, unlike a shell, leaves "~" as it is.
     return Path(os.path.expanduser(text))  # noqa: PTH111 - Path.expanduser raises where there is no home
@@ -91,6 +115,45 @@ TRAIN_LR = Variable("TRAIN_LR", 0.001, _positive_float, "a number above 0")
 API_HOST = Variable("API_HOST", "127.0.0.1", str, "a host name or address")
 API_PORT = Variable("API_PORT", 8000, _port, "a port from 0 to 65535")
 API_WORKERS = Variable("API_WORKERS", 1, _positive_int, "a whole number of at least 1")
+API_MAX_BODY_BYTES = Variable("API_MAX_BODY_BYTES", 32 << 20, _positive_int, "a whole number of at least 1")
+API_MAX_READINGS = Variable("API_MAX_READINGS", 2_000_000, _positive_int, "a whole number of at least 1")
+API_MAX_SAMPLES = Variable("API_MAX_SAMPLES", 2_000_000, _positive_int, "a whole number of at least 1")
+API_MAX_CONCURRENT_REQUESTS: Variable[int | None] = Variable(
+    "API_MAX_CONCURRENT_REQUESTS", None, _positive_int, "a whole number of at least 1"
+)
+API_TIME_LIMIT = Variable("API_TIME_LIMIT", 60.0, _positive_float, "a number above 0, in seconds")
+API_GRACE_PERIOD = Variable("API_GRACE_PERIOD", 30.0, _positive_float, "a number above 0, in seconds")
+API_KEY: Variable[str | None] = Variable("API_KEY", None, str, "a secret")
+API_KEY_FILE: Variable[Path | None] = Variable("API_KEY_FILE", None, _file, "a file that exists")
+API_CORS_ORIGINS: Variable[tuple[str, ...]] = Variable(
+    "API_CORS_ORIGINS", (), _origins, "origins such as https://home.example, separated by commas, or *"
+)
+LOG_LEVEL = Variable(
+    "LOG_LEVEL", "info", _one_of("debug", "info", "warning", "error"), "debug, info, warning or error"
+)
+LOG_FORMAT = Variable("LOG_FORMAT", "json", _one_of("json", "text"), "json or text")
+
+
+def api_key() -> str | None:
+    """The key that the API asks for: API_KEY, or what API_KEY_FILE holds; None where neither is set.
+
+    Raises:
+        ConfigError: both are set, or the file is empty or can't be read.
+    """
+    key, file = API_KEY.value(), API_KEY_FILE.value()
+    if file is None:
+        return key
+    if key is not None:
+        raise ConfigError("API_KEY and API_KEY_FILE are both set: expected one of them; unset the other")
+    try:
+        text = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"API_KEY_FILE {file} can't be read ({error}): expected a text file with the key"
+        ) from None
+    if not text:
+        raise ConfigError(f"API_KEY_FILE {file} is empty: write the key into it, or unset API_KEY_FILE")
+    return text
 
 
 def raw_path() -> Path:
