@@ -43,7 +43,17 @@ $(DEMO_MODEL): $(DEMO_STORE) configs/demo.yaml $(wildcard $(ROOMS)/training/*.py
 $(DEMO_FOUND): $(DEMO_MODEL) $(wildcard $(ROOMS)/inference/*.py)
 	$(EDMLOPS) predict $(DEMO_RAW) --house $(DEMO_HOME) --bundle demo --output $@
 
-test: $(READY) lint types ## Lint, types, every test
+# The page's chart, and what its tests check with; where npm can't be reached the page and its tests say so.
+WEB := $(ROOMS)/service/web/vendor/uplot/.fetched
+WEB_DEV := node_modules/.fetched
+
+$(WEB): package-lock.json scripts/fetch_web.py | $(READY)
+	-@$(BIN)/python scripts/fetch_web.py
+
+$(WEB_DEV): package-lock.json scripts/fetch_web.py | $(READY)
+	-@$(BIN)/python scripts/fetch_web.py --dev
+
+test: $(READY) $(WEB) $(WEB_DEV) lint types ## Lint, types, every test
 	$(BIN)/python -m pytest
 
 lint: $(READY) ## Formatter and linter
@@ -60,7 +70,7 @@ types: $(READY) ## Strict types
 bench: $(READY) ## Speed and memory, into docs/performance.md
 	$(BIN)/python -m benchmarks
 
-serve: $(READY) ## The HTTP service, on API_HOST and API_PORT
+serve: $(READY) $(WEB) ## The HTTP service, on API_HOST and API_PORT
 	$(BIN)/python -m energy_dissagregation_mlops.api
 
 lock: $(READY) ## Choose anew what is pinned (uv reads pyproject.toml)

@@ -1,0 +1,61 @@
+"""Makes the sample home that the page offers: a month of one simulated home's mains, a reading a minute.
+
+    python scripts/make_sample_home.py
+
+The same code gives the same bytes. Its seed is its own: no training has seen this home.
+"""
+
+from __future__ import annotations
+
+import gzip
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from energy_dissagregation_mlops.datasets import simulated
+from energy_dissagregation_mlops.datasets.opening import open_dataset
+from energy_dissagregation_mlops.signals import ResampleConfig, Resampled, Resampler
+from energy_dissagregation_mlops.vocabulary import MAINS
+
+SEED = 42_001
+DAYS = 30
+SAMPLE_PERIOD = 60.0  # s
+PLACE = Path(__file__).parents[1] / "src/energy_dissagregation_mlops/service/web/sample_home.csv.gz"
+
+
+def main() -> None:
+    """Simulate the home, and write its mains beside the page."""
+    mains = _simulated_mains()
+    PLACE.write_bytes(gzip.compress(_csv(mains).encode(), mtime=0))
+    sys.stdout.write(f"{PLACE}: {len(mains.power):,} minutes, {PLACE.stat().st_size / 1000:.0f} kB\n")
+
+
+def _simulated_mains() -> Resampled:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "home.h5"
+        simulated.simulate(path, houses=1, days=DAYS, seed=SEED)
+        home = open_dataset(path)
+        (mains,) = (meter for meter in home.meters(1) if meter.name == MAINS)
+        resampler = Resampler(config=ResampleConfig(sample_period=SAMPLE_PERIOD))
+        for readings in home.read(1, mains.channels[0]):
+            resampler.add(readings)
+    found = resampler.result()
+    assert found is not None, "a simulated home has readings"
+    return found
+
+
+def _csv(mains: Resampled) -> str:
+    times = mains.start + mains.sample_period * np.arange(len(mains.power))
+    rows = [
+        f"{datetime.fromtimestamp(time, UTC):%Y-%m-%dT%H:%MZ},{power:.0f}"
+        for time, power in zip(times.tolist(), mains.power.tolist(), strict=True)
+        if not np.isnan(power)
+    ]
+    return "\n".join(["time,mains (W)", *rows, ""])
+
+
+if __name__ == "__main__":
+    main()
