@@ -16,8 +16,9 @@ from energy_dissagregation_mlops import results, terminal
 from energy_dissagregation_mlops.bundle import Bundle
 from energy_dissagregation_mlops.evaluation import evaluate
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
+from energy_dissagregation_mlops.inference.mains import MainsSeries
 from energy_dissagregation_mlops.inspection import MeterSurvey
-from energy_dissagregation_mlops.prediction import MainsSeries, predict
+from energy_dissagregation_mlops.prediction import predict
 from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.signals import Counts
 from energy_dissagregation_mlops.store import StoredHouse

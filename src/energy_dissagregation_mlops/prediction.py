@@ -26,8 +26,8 @@ from energy_dissagregation_mlops.activations import Activation
 from energy_dissagregation_mlops.errors import ConfigError, DataError
 from energy_dissagregation_mlops.files import atomic_file
 from energy_dissagregation_mlops.inference.disaggregator import BLOCK, Disaggregator
+from energy_dissagregation_mlops.inference.mains import MainsSeries, mains_series
 from energy_dissagregation_mlops.inference.summary import DayEnergy, Summary
-from energy_dissagregation_mlops.signals import MAX_MAINS_POWER, Counts
 from energy_dissagregation_mlops.vocabulary import (
     JOULES_PER_KWH,
     MAINS,
@@ -35,22 +35,11 @@ from energy_dissagregation_mlops.vocabulary import (
     TIME,
     Dataset,
     Disaggregation,
-    FloatArray,
 )
 
 logger = logging.getLogger(__name__)
 
 SUFFIXES = (".parquet", ".csv")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MainsSeries:
-    """A house's mains on a bundle's grid, and what was done to bring it there."""
-
-    start: float  # s since 1970, UTC
-    power: FloatArray  # (T,) W, NaN where missing
-    source_period: float  # s
-    counts: Counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,28 +72,10 @@ def read_mains(
         raise DataError(
             f"{dataset.path}: house {house} has no mains: expected a column or meter of a name such as 'mains'; name it with --mains-column"
         )
-    parts = []
-    for channel in meters[0].channels:
-        resampler = disaggregator.resampler(max_power=MAX_MAINS_POWER, max_gap=max_gap)
-        for readings in dataset.read(house, channel):
-            resampler.add(readings)
-        part = resampler.result()
-        if part is None:
-            raise DataError(
-                f"{dataset.path}: the mains of house {house} hold no usable reading: expected power in W, found none"
-            )
-        parts.append(part)
-    period = disaggregator.card.sample_period
-    start = max(part.start for part in parts)
-    stop = min(part.start + len(part.power) * period for part in parts)
-    length = round((stop - start) / period)
-    if length < 1:
-        raise DataError(f"{dataset.path}: the mains channels of house {house} do not overlap in time")
-    offsets = [round((start - part.start) / period) for part in parts]
-    power = np.sum(
-        [part.power[offset : offset + length] for part, offset in zip(parts, offsets, strict=True)], axis=0
-    )
-    return MainsSeries(start=start, power=power, source_period=parts[0].source_period, counts=parts[0].counts)
+    return mains_series(
+        (dataset.read(house, channel) for channel in meters[0].channels), disaggregator,
+        whose=f"{dataset.path}: the mains of house {house}", max_gap=max_gap,
+    )  # fmt: skip
 
 
 def predict(

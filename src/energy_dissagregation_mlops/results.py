@@ -21,8 +21,9 @@ if TYPE_CHECKING:  # each command imports the room it needs, and no other
     from energy_dissagregation_mlops.evaluation import Evaluation
     from energy_dissagregation_mlops.export import Parity
     from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
+    from energy_dissagregation_mlops.inference.mains import MainsSeries
     from energy_dissagregation_mlops.inspection import MeterSurvey
-    from energy_dissagregation_mlops.prediction import MainsSeries, Prediction
+    from energy_dissagregation_mlops.prediction import Prediction
     from energy_dissagregation_mlops.registry import Registry
     from energy_dissagregation_mlops.store import StoredHouse
     from energy_dissagregation_mlops.training.progress import Progress

@@ -1,0 +1,93 @@
+"""From a home's readings to its mains on a bundle's grid: the same for a file and for a request.
+
+It does not know where readings come from. Memory grows with the grid alone, 4 bytes a sample.
+
+Shapes: T samples of the grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from energy_dissagregation_mlops.errors import DataError
+from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
+from energy_dissagregation_mlops.signals import MAX_MAINS_POWER, Counts, Resampled
+from energy_dissagregation_mlops.vocabulary import FloatArray, Readings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MainsSeries:
+    """A house's mains on a bundle's grid, and what was done to bring it there."""
+
+    start: float  # s since 1970, UTC
+    power: FloatArray  # (T,) W, NaN where missing
+    source_period: float  # s
+    counts: Counts  # of all channels together
+
+
+def mains_series(
+    channels: Iterable[Iterable[Readings]], disaggregator: Disaggregator, *,
+    whose: str, max_gap: float | None = None, max_samples: int | None = None,
+) -> MainsSeries:  # fmt: skip
+    """Bring each channel onto the bundle's grid, and add them up where all were measuring.
+
+    Args:
+        channels: at least one; the readings of each, in chunks.
+        disaggregator: whose grid.
+        whose: what a message calls them.
+        max_gap: s, where it is to differ from the bundle's own.
+        max_samples: how many samples of the grid the readings may span.
+
+    Raises:
+        DataError: no reading is usable, they span too long, or the channels share no time.
+    """
+    parts = []
+    for chunks in channels:
+        resampler = disaggregator.resampler(max_power=MAX_MAINS_POWER, max_gap=max_gap)
+        for readings in chunks if max_samples is None else _within(chunks, disaggregator, max_samples):
+            resampler.add(readings)
+        part = resampler.result()
+        if part is None:
+            raise DataError(f"{whose} hold no usable reading: expected power in W, found none")
+        parts.append(part)
+    return _added_up(parts, whose)
+
+
+def _within(chunks: Iterable[Readings], disaggregator: Disaggregator, max_samples: int) -> Iterator[Readings]:
+    """The chunks as they come, as long as what they span can be held."""
+    period = disaggregator.card.sample_period
+    first, last = np.inf, -np.inf
+    for readings in chunks:
+        if len(readings.time):
+            first, last = min(first, readings.time.min()), max(last, readings.time.max())
+            if last - first > max_samples * period:
+                raise DataError(
+                    f"the readings span {(last - first) / period:,.0f} samples of {period:g} s: expected at most "
+                    f"{max_samples:,}; send fewer at a time, and look for a time that is not meant"
+                )
+        yield readings
+
+
+def _added_up(parts: list[Resampled], whose: str) -> MainsSeries:
+    one = parts[0]
+    if len(parts) == 1:
+        return MainsSeries(
+            start=one.start, power=one.power, source_period=one.source_period, counts=one.counts
+        )
+    period = one.sample_period
+    start = max(part.start for part in parts)
+    stop = min(part.start + len(part.power) * period for part in parts)
+    length = round((stop - start) / period)
+    if length < 1:
+        raise DataError(f"{whose} come in channels that do not overlap in time: give those of one time")
+    offsets = [round((start - part.start) / period) for part in parts]
+    power = np.sum(
+        [part.power[offset : offset + length] for part, offset in zip(parts, offsets, strict=True)], axis=0
+    )
+    counts = Counts(
+        **{each.name: sum(getattr(part.counts, each.name) for part in parts) for each in fields(Counts)}
+    )
+    return MainsSeries(start=start, power=power, source_period=one.source_period, counts=counts)
