@@ -83,10 +83,18 @@ class Registry:
             UnknownNameError: no such model or version; the message lists those there are.
             BundleError: the bundle is incomplete or changed, or several models are in production.
         """
+        return Bundle.open(self.locate(reference))
+
+    def locate(self, reference: str | None = None) -> Path:
+        """The folder of the bundle that a reference means, its files not looked at.
+
+        Raises:
+            UnknownNameError, BundleError: as ``resolve``, but for the bundle's own faults.
+        """
         behind = self.behind()
         wanted = reference or self._only_production()
         if behind is not None and (wanted is None or (not self._holds(wanted) and behind._holds(wanted))):
-            return behind.resolve(wanted)
+            return behind.locate(wanted)
         if wanted is None:
             raise BundleError(
                 f"no model is in production in {self.root}: run `edmlops train`, or name one with --bundle"
@@ -123,7 +131,7 @@ class Registry:
         Raises:
             UnknownNameError, BundleError: as ``resolve``.
         """
-        found = self._own(reference)
+        found = Bundle.open(self._own(reference))
         history = self._history(found.card.name)
         version = int(found.card.version)
         if not history or history[-1] != version:
@@ -152,8 +160,8 @@ class Registry:
     def _holds(self, reference: str) -> bool:
         return reference.partition("@")[0] in self.names()
 
-    def _own(self, reference: str) -> Bundle:
-        """Open one of the bundles under this root."""
+    def _own(self, reference: str) -> Path:
+        """The folder of one of the bundles under this root."""
         name, _, wanted = reference.partition("@")
         if not self._holds(name):
             behind = self.behind()
@@ -161,7 +169,7 @@ class Registry:
             raise UnknownNameError(
                 f"model in {self.root} called", name, known, "run `edmlops train` for a first one of your own"
             )
-        return Bundle.open(self.root / name / str(self._version(name, wanted or PRODUCTION)))
+        return self.root / name / str(self._version(name, wanted or PRODUCTION))
 
     def _only_production(self) -> str | None:
         promoted = [name for name in self.names() if self.production(name) is not None]

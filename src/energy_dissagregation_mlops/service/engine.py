@@ -2,39 +2,60 @@
 
 Work is handed in as a function of what is served and runs in a worker thread, never on the event loop. It
 does not know what the work is, nor HTTP.
+
+A thread can't be stopped from outside: work that passes its time limit goes on to its end and keeps its place
+among those that are admitted, so that what is under way never exceeds the limits; its caller is told at once.
+Work that still waits when its time is up, or whose caller has gone, is never begun.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import math
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from energy_dissagregation_mlops.cores import available_cores
-from energy_dissagregation_mlops.errors import (
-    EdmlopsError,
-    OverloadedError,
-    TimeLimitError,
-    UnavailableError,
-)
+from energy_dissagregation_mlops.errors import OverloadedError, TimeLimitError, UnavailableError
 from energy_dissagregation_mlops.registry import Registry
-from energy_dissagregation_mlops.service.serving import Served
+from energy_dissagregation_mlops.service.ledger import DriftRecord
+from energy_dissagregation_mlops.service.serving import Served, Serving
+from energy_dissagregation_mlops.service.telemetry import Telemetry
 
 T = TypeVar("T")
+
+# For each thread one request that is computed and two that wait: whoever is let in waits for two others at most,
+# so that under any load the slowest take about three times as long as on an idle server.
+REQUESTS_PER_THREAD = 3
+WATCH_PERIOD = 1.0  # s between looks at what should be served
+_MEMORY = 0.1  # weight of the newest request in the mean time that one takes
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineLimits:
     """How much an engine takes on."""
 
-    threads: int = available_cores()  # requests that are computed at a time
-    max_concurrent: int = 3 * available_cores()  # requests that are computed or wait
+    threads: int  # requests that are computed at a time, each on one core or more
+    graph_threads: int = 1  # threads of one run of the graph
+    max_concurrent: int  # requests that are computed or wait
     time_limit: float = 60.0  # s, waiting included
+
+    @classmethod
+    def sized(cls, *, workers: int = 1, max_concurrent: int | None = None, time_limit: float = 60.0) -> Self:
+        """Limits for one of ``workers`` processes that share this machine's cores."""
+        threads = max(1, available_cores() // workers)
+        return cls(
+            threads=threads, time_limit=time_limit,
+            max_concurrent=max_concurrent or REQUESTS_PER_THREAD * threads,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,36 +65,53 @@ class EngineStatus:
     ready: bool
     reason: str  # why it is not ready, or nothing
     served: Served | None
-    refused: str | None  # a newer bundle that was not taken, and why
+    refused: str | None  # why a newer bundle was not taken
     draining: bool
     uptime: float  # s
 
 
 class Engine:
-    """Serves the registry's production bundle."""
+    """Serves one bundle of a registry, and others on demand."""
 
-    def __init__(self, registry: Registry, *, limits: EngineLimits) -> None:
+    def __init__(
+        self, registry: Registry, *, limits: EngineLimits, model: str | None = None,
+        telemetry: Telemetry | None = None,
+    ) -> None:  # fmt: skip
+        """An engine that is not started yet.
+
+        Args:
+            registry: where bundles are.
+            limits: how much it takes on.
+            model: the model to serve, "name" or "name@version"; None means the one in production.
+            telemetry: what is told of its work.
+        """
         self.registry = registry
         self.limits = limits
+        self.telemetry = telemetry or Telemetry()
+        self._serving = Serving(
+            registry=registry, reference=model, threads=limits.graph_threads, telemetry=self.telemetry
+        )
         self._born = time.monotonic()
-        self._served: Served | None = None
-        self._reason = "starting"
         self._draining = False
         self._admitted = 0
+        self._mean_seconds = 0.0  # that one request takes of a thread
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
+        self._watch: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Load what is in production; without anything to serve the engine starts all the same, not ready."""
+        """Load what is to be served; where that is nothing the engine starts all the same, and is not ready."""
         self._pool = ThreadPoolExecutor(self.limits.threads, thread_name_prefix="engine")
-        try:
-            self._served = await asyncio.get_running_loop().run_in_executor(self._pool, self._load, None)
-        except EdmlopsError as error:
-            self._reason = str(error)
+        await self.refresh()
+        self._watch = asyncio.create_task(self._watching())
 
     async def stop(self) -> None:
         """Take no more work, and let what was accepted finish."""
         self.drain()
+        if self._watch is not None:
+            self._watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watch
         if self._pool is not None:
             await asyncio.to_thread(self._pool.shutdown)
 
@@ -81,56 +119,103 @@ class Engine:
         """Be not ready from now on, and refuse new work; what was accepted goes on."""
         self._draining = True
 
+    async def refresh(self) -> None:
+        """Look at once whether another bundle should be served, instead of within a second."""
+        await asyncio.to_thread(self._serving.refresh)
+
     def status(self) -> EngineStatus:
         """How the engine is now."""
-        reason = "the server is about to stop" if self._draining else "" if self._served else self._reason
+        served, refused = self._serving.served, self._serving.refused
+        if self._draining:
+            reason = "the server is about to stop"
+        else:
+            reason = "" if served else refused or "the server is starting"
         return EngineStatus(
-            ready=not reason, reason=reason, served=self._served, refused=None, draining=self._draining,
-            uptime=time.monotonic() - self._born,
+            ready=not reason, reason=reason, served=served, refused=refused if served else None,
+            draining=self._draining, uptime=time.monotonic() - self._born,
         )  # fmt: skip
+
+    def drift(self) -> DriftRecord | None:
+        """What was served lately against what the served bundle was trained on; over all workers."""
+        served = self._serving.served
+        return served.ledger.record() if served else None
+
+    def metrics(self) -> bytes:
+        """All numbers in Prometheus's text format (``telemetry.CONTENT_TYPE``); over all workers."""
+        return self.telemetry.exposition(self.drift())
 
     async def run(self, work: Callable[[Served], T], *, bundle: str | None = None) -> T:
         """Do the work in a worker thread, with what is served now or with another bundle.
 
         Args:
             work: everything that costs, from the request's bytes to the answer's.
-            bundle: "name@version" or "name"; None means the bundle in production.
+            bundle: "name@version" or "name"; None means the one that is served.
 
         Raises:
             UnavailableError: nothing can be served, or the server is about to stop.
             OverloadedError: too many requests are under way.
             TimeLimitError: the answer takes too long.
             UnknownNameError: there is no such bundle.
+            BundleError: that bundle is broken.
         """
-        future = self._admit(lambda: work(self._served_as(bundle)))
+        future = self._admit(work, bundle)
         try:
             return await asyncio.wait_for(asyncio.wrap_future(future), self.limits.time_limit)
         except TimeoutError:
+            if future.done() and not future.cancelled():
+                raise  # the work's own
+            self.telemetry.refused("time limit")
             raise TimeLimitError(
                 f"no answer within {self.limits.time_limit:g} s: send fewer readings at a time"
             ) from None
 
-    def _admit(self, job: Callable[[], T]) -> Future[T]:
+    def _admit(self, work: Callable[[Served], T], bundle: str | None) -> Future[T]:
         status = self.status()
-        if not status.ready or self._pool is None:
-            raise UnavailableError(status.reason or self._reason)
+        if status.served is None or not status.ready or self._pool is None:
+            self.telemetry.refused("unavailable")
+            raise UnavailableError(status.reason)
         with self._lock:
             if self._admitted >= self.limits.max_concurrent:
-                raise OverloadedError("the server is busy: try again", math.ceil(1.0))
+                self.telemetry.refused("overloaded")
+                raise OverloadedError(
+                    f"{self._admitted} requests are under way, as many as may be: try again",
+                    self._retry_after(),
+                )
             self._admitted += 1
-        future = self._pool.submit(job)
+        self.telemetry.admitted.inc()
+        future = self._pool.submit(self._do, work, status.served, bundle)
         future.add_done_callback(self._release)
         return future
+
+    def _do(self, work: Callable[[Served], T], served: Served, bundle: str | None) -> T:
+        begin = time.perf_counter()
+        self.telemetry.computing.inc()
+        try:
+            return work(served if bundle is None else self._serving.named(bundle))
+        finally:
+            self.telemetry.computing.dec()
+            seconds = time.perf_counter() - begin
+            self._mean_seconds += _MEMORY * (seconds - self._mean_seconds)
 
     def _release(self, _: Future[T]) -> None:
         with self._lock:
             self._admitted -= 1
+        self.telemetry.admitted.dec()
 
-    def _served_as(self, reference: str | None) -> Served:
-        if reference is None:
-            assert self._served is not None
-            return self._served
-        return self._load(reference)
+    def _retry_after(self) -> int:
+        """Whole seconds until what is under way now should be done."""
+        return max(1, math.ceil(self._admitted / self.limits.threads * self._mean_seconds))
 
-    def _load(self, reference: str | None) -> Served:
-        return Served.load(self.registry.resolve(reference), threads=1)
+    async def _watching(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_PERIOD)
+            try:
+                await asyncio.to_thread(self._look)
+            except Exception:
+                _logger.exception("could not look for a newer bundle; looking again in %g s", WATCH_PERIOD)
+
+    def _look(self) -> None:
+        self._serving.refresh()
+        served = self._serving.served
+        if served is not None:
+            served.ledger.share()
