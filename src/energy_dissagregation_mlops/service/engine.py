@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
@@ -183,7 +184,8 @@ class Engine:
                 )
             self._admitted += 1
         self.telemetry.admitted.inc()
-        future = self._pool.submit(self._do, work, status.served, bundle)
+        # The context goes along, so that what the work logs bears its request's id.
+        future = self._pool.submit(copy_context().run, self._do, work, status.served, bundle)
         future.add_done_callback(self._release)
         return future
 

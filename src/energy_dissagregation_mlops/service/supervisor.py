@@ -1,0 +1,122 @@
+"""Several workers on one socket: started, replaced when they die, stopped together.
+
+It answers no request itself, and imports little, so that it costs little memory.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import connection, get_context
+from multiprocessing.context import SpawnProcess
+
+from prometheus_client.multiprocess import mark_process_dead
+
+from energy_dissagregation_mlops.errors import ConfigError
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+YOUNG = 5.0  # s: a worker that dies younger failed to start
+MAX_FAILED_STARTS = 5  # one after another, before the whole is given up
+PAUSE = 1.0  # s before a worker is started that failed to start before
+_METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+
+_logger = logging.getLogger(__name__)
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A listening socket, which workers may share.
+
+    Raises:
+        ConfigError: the address is not this machine's, is in use, or is not allowed.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048, dualstack_ipv6=host == "::")
+    except (OSError, OverflowError) as error:
+        raise ConfigError(
+            f"can't listen on {host}, port {port} ({error}): choose others with API_HOST and API_PORT"
+        ) from None
+
+
+@contextmanager
+def metrics_folder() -> Iterator[None]:
+    """A private folder, for the length of the block, in which workers sum up their numbers."""
+    with tempfile.TemporaryDirectory(prefix="edmlops-") as folder:
+        os.environ[_METRICS_FOLDER] = folder
+        yield
+
+
+class Supervisor:
+    """Keeps a number of workers alive."""
+
+    def __init__(
+        self, work: Callable[[socket.socket], None], *, listener: socket.socket, workers: int, grace_period: float
+    ) -> None:  # fmt: skip
+        """A supervisor of workers that are not started yet.
+
+        Args:
+            work: what each worker process does with the socket until SIGTERM; it can be pickled.
+            listener: the socket that they share.
+            workers: how many.
+            grace_period: s that they may take to stop.
+        """
+        self._work = work
+        self._listener = listener
+        self._num_workers = workers
+        self._grace_period = grace_period
+        self._born: dict[SpawnProcess, float] = {}  # when each worker was started, s
+        self._failed_starts = 0
+        self._heard, self._told = os.pipe()
+
+    def run(self) -> int:
+        """Work until SIGTERM or SIGINT; the exit status is 0 where every worker left in good order."""
+        for stop in STOP_SIGNALS:
+            signal.signal(stop, lambda *_: os.write(self._told, b"."))
+        for _ in range(self._num_workers):
+            self._start()
+        while self._failed_starts < MAX_FAILED_STARTS:
+            sentinels = {process.sentinel: process for process in self._born}
+            ready = connection.wait([self._heard, *sentinels])
+            if self._heard in ready:
+                return self._stopped()
+            for sentinel in ready:
+                assert isinstance(sentinel, int)
+                self._replace(sentinels[sentinel])
+        _logger.error("gave up: workers failed to start %d times one after another", self._failed_starts)
+        self._stopped()
+        return 1
+
+    def _start(self) -> None:
+        process = get_context("spawn").Process(target=self._work, args=(self._listener,))
+        process.start()
+        self._born[process] = time.monotonic()
+
+    def _replace(self, process: SpawnProcess) -> None:
+        age = time.monotonic() - self._born.pop(process)
+        process.join()
+        mark_process_dead(process.pid)  # type: ignore[no-untyped-call]
+        _logger.error("worker %s died (status %s): starting another", process.pid, process.exitcode)
+        if age >= YOUNG:
+            self._failed_starts = 0
+        else:
+            self._failed_starts += 1
+            time.sleep(PAUSE)
+        self._start()
+
+    def _stopped(self) -> int:
+        """Stop every worker; returns the exit status."""
+        for process in self._born:
+            process.terminate()
+        deadline = time.monotonic() + self._grace_period + PAUSE
+        for process in self._born:
+            process.join(max(0.0, deadline - time.monotonic()))
+            if process.exitcode is None:
+                process.kill()
+                process.join()
+        return int(any(process.exitcode not in (0, -signal.SIGTERM) for process in self._born))
