@@ -66,12 +66,13 @@ class Ledger:
 
     def record(self) -> DriftRecord:
         """What all workers counted."""
-        pages = [*self._pages, *self._others()]
+        earliest = time.time() - 2 * SECONDS_PER_DAY
+        pages = [page for page in (*self._pages, *self._others()) if page.since > earliest]
         total = sum((page.counts for page in pages), Counts.none(self._statistics))
         outside = total.below + total.above
         return DriftRecord(
             reference=self._bundle.card.reference, sha256=self._bundle.sha256,
-            since=min(page.since for page in pages), requests=sum(page.requests for page in pages),
+            since=min((page.since for page in pages), default=time.time()), requests=sum(page.requests for page in pages),
             samples=total.measured + total.missing, missing_samples=total.missing,
             outside_range=outside / total.measured if total.measured else 0.0,
             features=drift(total, self._statistics),
@@ -101,8 +102,7 @@ class Ledger:
             return []
         own = f"{self._prefix}{os.getpid()}.json"
         paths = [path for path in self._folder.glob(f"{self._prefix}*.json") if path.name != own]
-        earliest = time.time() - 2 * SECONDS_PER_DAY
-        return [page for path in paths for page in _read(path) if page.since > earliest]
+        return [page for path in paths for page in _read(path)]
 
 
 def _read(path: Path) -> list[_Page]:

@@ -23,6 +23,7 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4  # every Prometheus reads it
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 # s: from a request of some readings to a home's years, fine where a day at one minute lies.
 LATENCY = (0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 WINDOWS = (1, 2, 4, 8, 16, 32)
 
 
@@ -88,7 +89,8 @@ class Telemetry:
         self.samples = Counter("edmlops_samples", "Samples taken apart.", registry=registry)
 
     def observe(self, *, route: str, method: str, status: int, seconds: float) -> None:
-        """Count an answered request; ``route`` is its pattern, so that there are few of them."""
+        """Count an answered request; ``route`` is its pattern, or nothing, so that there are few of them."""
+        method, route = method if method in METHODS else "other", route or "none"
         self._requests.labels(route, method, str(status)).inc()
         self._latency.labels(route).observe(seconds)
 

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from energy_dissagregation_mlops.bundle import Bundle, InputStatistics
+from energy_dissagregation_mlops.service import ledger as ledgers
+from energy_dissagregation_mlops.service.ledger import Ledger
+
+DAY = 86_400
+
+
+@pytest.fixture
+def bundle(make_bundle: Callable[..., Bundle]) -> Bundle:
+    found = make_bundle()
+    statistics = InputStatistics(
+        quantiles={"0.01": 50, "0.99": 2500}, histogram_edges=(0, 100, 3000), histogram=(0.5, 0.5), missing_share=0
+    )  # fmt: skip
+    return replace(found, card=found.card.model_copy(update={"input_statistics": statistics}))
+
+
+def serve(ledger: Ledger, *watts: float) -> None:
+    ledger.add(np.array(watts, np.float32))
+
+
+def test_a_record_holds_the_numbers_behind_the_verdict(bundle: Bundle) -> None:
+    ledger = Ledger(bundle, None)
+    assert ledger.record().features == ()
+    serve(ledger, 10, 60, 200)
+    serve(ledger, 200, np.nan)
+    record = ledger.record()
+    assert (record.reference, record.requests, record.samples, record.missing_samples) == ("plain@1", 2, 5, 1)
+    assert record.outside_range == 0.25
+    mains, missing = record.features
+    assert (mains.found, mains.psi, mains.verdict) == ((0.5, 0.5), 0, "like")
+    assert (missing.found, missing.verdict) == ((0.8, 0.2), "unlike")
+
+
+def test_workers_sum_up_through_their_folder_and_a_dead_one_still_counts(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = Ledger(bundle, tmp_path)
+    serve(ours, 60, 200)
+    with monkeypatch.context() as other:
+        other.setattr(ledgers.os, "getpid", lambda: 1)
+        theirs = Ledger(bundle, tmp_path)
+        serve(theirs, 200, 200, np.nan)
+        theirs.share()
+        theirs.share()
+    ours.share()
+    record = ours.record()
+    assert (record.requests, record.samples, record.missing_samples) == (2, 5, 1)
+    assert record.features[0].found == (0.25, 0.75)
+
+
+def test_another_bundle_is_counted_apart(
+    bundle: Bundle, tmp_path: Path, make_bundle: Callable[..., Bundle]
+) -> None:
+    first, second = Ledger(bundle, tmp_path), Ledger(make_bundle(), tmp_path)
+    serve(first, 60)
+    first.share()
+    assert second.record().requests == 0
+
+
+def test_what_is_older_than_the_day_before_is_forgotten(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1_000_000.0
+    monkeypatch.setattr(ledgers.time, "time", lambda: now)
+    ledger = Ledger(bundle, None)
+    for day, requests in ((0, 1), (1.5, 2), (1.9, 3), (3, 3), (9, 1)):
+        now = 1_000_000 + day * DAY
+        serve(ledger, 60)
+        assert ledger.record().requests == requests, day
