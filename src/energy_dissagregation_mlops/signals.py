@@ -259,7 +259,9 @@ def _integrated(time: TimeArray, hold: TimeArray, power: FloatArray, period: flo
     # Up to an edge: all readings before the last one that begins there or earlier, and as much of that one.
     reading = np.maximum(np.searchsorted(time, edges, side="right") - 1, 0)
     held = np.clip(edges - time[reading], 0, hold[reading])
-    energy = _sums_between(power * hold, reading) + np.diff(power[reading] * held)
+    joules = power.astype(np.float64)  # at once: numpy is slow where it must convert and multiply
+    joules *= hold
+    energy = _sums_between(joules, reading) + np.diff(power[reading] * held)
     covered = _sums_between(hold, reading) + np.diff(held)
     return _Piece(first_bin=first, energy=energy.astype(np.float32), covered=covered.astype(np.float32))
 

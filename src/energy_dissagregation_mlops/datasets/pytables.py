@@ -8,7 +8,7 @@ they would read other files. It does not know which table is which meter.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +16,9 @@ from typing import Any, TypeAlias
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
-from energy_dissagregation_mlops.datasets import blosc
+from energy_dissagregation_mlops.datasets import chunks
 from energy_dissagregation_mlops.datasets.metadata import MAX_BYTES, load_metadata
 from energy_dissagregation_mlops.errors import DataError, UnsafeFileError
 from energy_dissagregation_mlops.vocabulary import Readings
@@ -170,7 +171,7 @@ def _check_storage(dataset: Node) -> None:
         raise DataError(
             f"{place} says {rows:,} rows and does not hold them: the file is damaged; get it again"
         )
-    if unreadable := blosc.unreadable_filters(dataset):
+    if unreadable := chunks.unreadable_filters(dataset):
         raise DataError(
             f"{place} is compressed with HDF5 filter {unreadable[0]}, which can't be undone here: expected zlib or "
             "Blosc; rewrite the file with ptrepack --complib=zlib --complevel=5"
@@ -221,24 +222,30 @@ def read_column(table: Table, column: Column, *, max_rows: int) -> Iterator[Read
         DataError: a part of the table can't be decoded.
     """
     dataset = table.dataset
+    fields = [_field(dataset, "index", 0), _field(dataset, column.block, column.place)]
     rows, itemsize = len(dataset), dataset.dtype.itemsize
     chunk = dataset.chunks[0] if dataset.chunks else 1
     # Whole chunks, so that none is decompressed twice.
     step = max(chunk, min(max_rows, MAX_READ_BYTES // itemsize) // chunk * chunk)
-    blosc_packed = blosc.BLOSC in blosc.filters(dataset)
+    unpacks = chunks.unpacks(chunks.filters(dataset))
+    read = chunks.read_fields if unpacks else _read_by_h5py
     for start in range(0, rows, step):
-        block = _read_rows(dataset, start, min(start + step, rows), blosc_packed=blosc_packed)
-        for first in range(0, len(block), max_rows):
-            part = block[first : first + max_rows]
-            values = part[column.block].reshape(len(part), -1)[:, column.place]
-            with np.errstate(over="ignore"):
-                power = values.astype(np.float32)
-            yield Readings(time=part["index"] / table.ticks_per_second, power=power)
+        ticks, values = read(dataset, start, min(start + step, rows), fields)
+        with np.errstate(over="ignore"):
+            power = values.astype(np.float32, copy=False)
+        time = ticks / table.ticks_per_second
+        for first in range(0, len(time), max_rows):
+            part = slice(first, first + max_rows)
+            yield Readings(time=time[part], power=power[part])
 
 
-def _read_rows(dataset: Node, start: int, stop: int, *, blosc_packed: bool) -> blosc.Rows:
-    if blosc_packed:
-        return blosc.read_rows(dataset, start, stop)
+def _field(dataset: Node, block: str, place: int) -> chunks.Field:
+    dtype, offset = dataset.dtype.fields[block][:2]
+    return chunks.Field(offset=offset + place * dtype.base.itemsize, dtype=dtype.base)
+
+
+def _read_by_h5py(dataset: Node, start: int, stop: int, fields: Sequence[chunks.Field]) -> list[NDArray[Any]]:
     with _explained(dataset, f"rows {start:,} to {stop:,}"):
-        rows: blosc.Rows = dataset[start:stop]
-    return rows
+        rows = dataset[start:stop]
+    itemsize = rows.dtype.itemsize
+    return [np.ndarray(len(rows), each.dtype, rows, each.offset, (itemsize,)) for each in fields]
