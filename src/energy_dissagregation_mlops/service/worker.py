@@ -28,7 +28,7 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """What one process needs to answer; it can be pickled."""
+    """What one process needs to answer."""
 
     make_app: Callable[[], FastAPI]  # with its engine as ``state.engine``
     grace_period: float  # s
