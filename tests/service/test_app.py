@@ -2,86 +2,247 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
 
 import httpx
 import pytest
 
-from energy_dissagregation_mlops.bundle import Bundle
 from energy_dissagregation_mlops.registry import Registry
-from energy_dissagregation_mlops.service.app import create_app
+from energy_dissagregation_mlops.service.schemas import (
+    DisaggregationAnswer,
+    DriftAnswer,
+    HealthAnswer,
+    InfoAnswer,
+    ModelCardsAnswer,
+    ModelsAnswer,
+    PredictionAnswer,
+)
 
-T0 = 1_700_006_400
+pytestmark = pytest.mark.anyio
 
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-def client(registry: Registry) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(create_app(registry)), base_url="http://api")
-
-
-@pytest.fixture
-def served(registry: Registry, make_bundle: Callable[..., Bundle]) -> httpx.AsyncClient:
-    registry.promote(make_bundle().card.reference)
-    return client(registry)
+Serve = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
+T0 = 1_700_006_400  # 2023-11-15 00:00 UTC
+MAINS = [160, 2700, None, None, None, None, None, 110]
+BODY = {"start": T0, "sample_period": 60, "power": MAINS}
 
 
-@pytest.mark.anyio
+def iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
+# --- what is answered --------------------------------------------------------------------------------
+
+
 async def test_watts_in_watts_out(served: httpx.AsyncClient) -> None:
-    body = {"start": T0, "sample_period": 60, "power": [160, 2700, None, None, None, None, None, 110]}
-    answer = await served.post("/v1/disaggregate", json=body)
+    answer = await served.post("/v1/disaggregate", json=BODY)
     assert answer.status_code == 200
     found = answer.json()
-    assert found["bundle"] == "plain@1"
-    assert (found["start"], found["sample_period"]) == (T0, 60)
-    assert found["mains"] == [160, 2700, None, None, None, None, None, 110]
+    assert (found["bundle"]["name"], found["bundle"]["version"]) == ("plain", "1")
+    assert (found["start"], found["sample_period"], found["num_samples"]) == (T0, 60, 8)
+    assert found["mains"] == MAINS
     assert found["appliances"]["kettle"]["power"] == [0, 2500, None, None, None, None, None, 0]
+    assert found["appliances"]["kettle"]["on"] == [False, True, *[False] * 6]
     assert found["appliances"]["fridge"]["power"] == [100, 100, None, None, None, None, None, 0]
-    assert found["other"] == [60, 100, None, None, None, None, None, 110]
-    assert found["appliances"]["kettle"]["energy_kwh"] == pytest.approx(2500 / 60_000)
+    assert found["other"]["power"] == [60, 100, None, None, None, None, None, 110]
 
 
-@pytest.mark.anyio
-async def test_times_in_any_order(served: httpx.AsyncClient) -> None:
-    body = {"timestamps": [T0 + 60, T0, T0 + 120], "power": [2700, 160, 110]}
-    assert (await served.post("/v1/disaggregate", json=body)).json()["mains"] == [160, 2700, 110]
+async def test_energy_share_and_cost_are_those_of_the_power(served: httpx.AsyncClient) -> None:
+    found = (await served.post("/v1/disaggregate", json=BODY | {"price_per_kwh": 0.5})).json()
+    whole, kettle = 160 + 2700 + 110, 2500
+    one = found["appliances"]["kettle"]
+    assert one["energy_kwh"] == pytest.approx(kettle / 60_000)
+    assert one["share"] == pytest.approx(kettle / whole)
+    assert one["cost"] == pytest.approx(kettle / 60_000 * 0.5)
+    assert one["days"] == [{"date": "2023-11-15", "energy_kwh": one["energy_kwh"], "cost": one["cost"]}]
+    (use,) = one["activations"]
+    assert (use["start"], use["end"], use["peak"]) == (T0 + 60, T0 + 120, 2500)
+    assert found["other"]["energy_kwh"] == pytest.approx((60 + 100 + 110) / 60_000)
+    (day,) = found["total"]["days"]
+    assert day["measured_seconds"] == 180
+    assert found["total"]["energy_kwh"] == day["energy_kwh"] == pytest.approx(whole / 60_000)
 
 
-@pytest.mark.anyio
+async def test_the_answer_is_as_documented(served: httpx.AsyncClient) -> None:
+    for body in (BODY, BODY | {"parts": []}, BODY | {"price_per_kwh": 1, "parts": ["days", "quality"]}):
+        answer = await served.post("/v1/disaggregate", json=body)
+        DisaggregationAnswer.model_validate_json(answer.content, strict=True)
+    PredictionAnswer.model_validate_json(
+        (await served.post("/predict", json={"power": MAINS})).content, strict=True
+    )
+
+
+async def test_parts_that_are_not_wanted_are_left_out(served: httpx.AsyncClient) -> None:
+    found = (
+        await served.post("/v1/disaggregate", json=BODY | {"parts": [], "appliances": ["kettle"]})
+    ).json()
+    assert found.keys() == {
+        "bundle", "start", "sample_period", "num_samples", "time_zone", "appliances", "total"
+    }  # fmt: skip
+    assert found["appliances"].keys() == {"kettle"}
+    assert found["appliances"]["kettle"].keys() == {"energy_kwh", "share", "cost"}
+    assert found["total"].keys() == {"energy_kwh", "cost"}
+
+
+async def test_another_bundle_answers_where_it_is_named(
+    serve: Serve, make_bundle: Callable[..., object]
+) -> None:
+    make_bundle("second")
+    async with serve() as client:
+        answer = await client.post("/v1/disaggregate", json=BODY | {"bundle": "second@1"})
+        assert answer.json()["bundle"]["name"] == "second"
+        unknown = await client.post("/v1/disaggregate", json=BODY | {"bundle": "third"})
+        assert (unknown.status_code, "third" in unknown.json()["detail"]) == (404, True)
+
+
+async def test_the_short_form_gives_as_many_samples_as_it_was_given_time(served: httpx.AsyncClient) -> None:
+    found = (await served.post("/predict", json={"power": [None, 160, 2700, None, None, None, None]})).json()
+    assert (found["bundle"], found["sample_period"]) == ("plain@1", 60)
+    assert found["appliances"]["kettle"] == [None, 0, 2500, None, None, None, None]
+    assert found["other"] == [None, 60, 100, None, None, None, None]
+    finer = (
+        await served.post("/predict", json={"power": [100, 120, 3000, 3000], "sample_period": 30})
+    ).json()
+    assert finer["appliances"]["kettle"] == [0, 2500]
+    assert finer["other"] == [110, 400]
+
+
+# --- how readings may come ---------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
-    ("body", "detail"),
+    "timestamps",
     [
-        ({"power": []}, "power"),
-        ({"power": [1]}, "give timestamps, or start and sample_period"),
-        ({"power": [1], "timestamps": [T0, T0]}, "2 timestamps for 1 readings"),
-        ({"power": ["much"], "start": T0, "sample_period": 60}, "power.0"),
-        ({"power": [1], "start": 0, "sample_period": 60}, "start"),
-        ({"power": [1, 2], "timestamps": [T0, 4_000_000_000]}, "send fewer"),
-        ({"power": [None], "start": T0, "sample_period": 60}, "no reading is a number"),
-        ({"watts": [1]}, "power"),
+        [T0 + 60, T0, T0 + 120],
+        [iso(T0 + 60), iso(T0), iso(T0 + 120)],
+        ["2023-11-15T01:01:00+01:00", "2023-11-15 00:00:00", "2023-11-15T00:02Z"],
+        [str(T0 + 60), str(T0), str(T0 + 120)],
     ],
 )
-async def test_what_is_wrong_is_named(
-    served: httpx.AsyncClient, body: dict[str, object], detail: str
-) -> None:
-    answer = await served.post("/v1/disaggregate", json=body)
-    assert answer.status_code == 422
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert detail in answer.json()["detail"]
+async def test_times_in_any_order_and_form(served: httpx.AsyncClient, timestamps: list[object]) -> None:
+    body = {"timestamps": timestamps, "power": [2700, 160, 110]}
+    found = (await served.post("/v1/disaggregate", json=body)).json()
+    assert (found["start"], found["mains"]) == (T0, [160, 2700, 110])
+    assert found["quality"]["unsorted"] == 1
 
 
-@pytest.mark.anyio
-async def test_health_says_what_is_served_or_why_nothing_is(
-    served: httpx.AsyncClient, registry: Registry
-) -> None:
-    assert (await served.get("/health")).json() == {"status": "ok", "bundle": "plain@1"}
-    empty = client(Registry(registry.root / "none", shipped=None))
-    answer = await empty.get("/health")
-    assert answer.status_code == 503
-    assert "no model is in production" in answer.json()["reason"]
-    assert (
-        await empty.post("/v1/disaggregate", json={"power": [1], "start": T0, "sample_period": 60})
-    ).status_code == 503
+async def test_a_start_may_be_a_local_time(served: httpx.AsyncClient) -> None:
+    body = BODY | {"start": "2023-11-15T01:00:00", "time_zone": "Europe/Berlin"}
+    found = (await served.post("/v1/disaggregate", json=body)).json()
+    assert (found["start"], found["time_zone"]) == (T0, "Europe/Berlin")
+
+
+async def test_local_days_are_those_of_the_time_zone(served: httpx.AsyncClient) -> None:
+    body = BODY | {"start": T0 - 3600 - 120, "time_zone": "Europe/Berlin", "power": [100] * 4}
+    found = (await served.post("/v1/disaggregate", json=body)).json()
+    assert [day["date"] for day in found["total"]["days"]] == ["2023-11-14", "2023-11-15"]
+    assert [day["measured_seconds"] for day in found["total"]["days"]] == [120, 120]
+
+
+async def test_a_meters_csv_goes_through_its_reader(served: httpx.AsyncClient) -> None:
+    rows = "".join(f"{iso(T0 + 60 * i)};{watts}\n" for i, watts in enumerate((0.16, 2.7, 0.11)))
+    answer = await served.post(
+        "/v1/disaggregate?appliances=kettle,fridge&parts=power&parts=mains&price_per_kwh=0.3",
+        content=f"time;Mains (kW)\n{rows}", headers={"Content-Type": "text/csv; charset=utf-8"},
+    )  # fmt: skip
+    found = answer.json()
+    assert found["mains"] == [160, 2700, 110]
+    assert found["appliances"]["kettle"]["power"] == [0, 2500, 0]
+    assert "quality" not in found
+
+
+async def test_a_compressed_csv_is_read_with_and_without_being_called_so(served: httpx.AsyncClient) -> None:
+    content = gzip.compress(b"time,power\n" + b"".join(b"%d,160\n" % (T0 + 60 * i) for i in range(3)))
+    for headers in ({}, {"Content-Encoding": "gzip"}):
+        answer = await served.post(
+            "/v1/disaggregate", content=content, headers={"Content-Type": "text/csv", **headers}
+        )
+        assert answer.json()["mains"] == [160, 160, 160]
+
+
+async def test_the_answer_may_be_the_table_that_the_command_line_writes(served: httpx.AsyncClient) -> None:
+    answer = await served.post("/v1/disaggregate", json=BODY, headers={"Accept": "text/csv"})
+    assert answer.headers["Content-Type"].startswith("text/csv")
+    lines = answer.text.splitlines()
+    assert lines[0] == '"time","mains","kettle","fridge","other"'
+    assert lines[2] == "2023-11-15T00:01:00Z,2700.0,2500.0,100.0,100.0"
+    assert lines[3] == "2023-11-15T00:02:00Z,,,,"
+    assert len(lines) == 9
+
+
+async def test_gzip_goes_both_ways(served: httpx.AsyncClient) -> None:
+    plain = await served.post("/v1/disaggregate", json=BODY, headers={"Accept-Encoding": "identity"})
+    assert "Content-Encoding" not in plain.headers
+    content = gzip.compress(httpx.Request("POST", "http://api", json=BODY).content)
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip", "Accept-Encoding": "gzip"}
+    packed = await served.post("/v1/disaggregate", content=content, headers=headers)
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert packed.json() == plain.json()
+
+
+# --- what is said of the readings --------------------------------------------------------------------
+
+
+async def test_what_was_done_to_the_readings_is_counted_and_told(served: httpx.AsyncClient) -> None:
+    body = {
+        "timestamps": [T0, T0 + 60, T0 + 60, T0 + 120, T0 + 180, T0 + 3600, T0 + 3660],
+        "power": [100, 1e30, 100, -5, None, 100, 100],
+    }
+    found = (await served.post("/v1/disaggregate", json=body)).json()
+    quality = found["quality"]
+    assert {name: quality[name] for name in ("readings", "missing", "duplicates", "negative", "clipped", "gaps")} == {
+        "readings": 7, "missing": 1, "duplicates": 1, "negative": 1, "clipped": 1, "gaps": 1,
+    }  # fmt: skip
+    assert found["mains"][1] == 25_000
+    assert quality["coverage"] == pytest.approx(5 / 62)
+    for word in ("no number", "already", "below 0 W", "25,000 W", "pauses"):
+        assert any(word in note for note in quality["notes"]), word
+
+
+async def test_readings_coarser_than_the_model_are_told(served: httpx.AsyncClient) -> None:
+    found = (await served.post("/v1/disaggregate", json=BODY | {"sample_period": 900})).json()
+    assert any("every 900 s" in note for note in found["quality"]["notes"])
+
+
+async def test_readings_in_an_hour_that_was_skipped_are_left_out(served: httpx.AsyncClient) -> None:
+    body = {
+        "timestamps": ["2024-03-31T00:59", "2024-03-31T01:30", "2024-03-31T02:00"],
+        "power": [100, 200, 300], "time_zone": "Europe/London",
+    }  # fmt: skip
+    found = (await served.post("/v1/disaggregate", json=body)).json()
+    assert found["mains"] == [100, 300]
+    assert any("skip in spring" in note for note in found["quality"]["notes"])
+
+
+# --- the server itself -------------------------------------------------------------------------------
+
+
+async def test_health_says_what_is_served_or_why_nothing_is(serve: Serve, registry: Registry) -> None:
+    async with serve() as client:
+        for path in ("/health", "/health/ready"):
+            answer = await client.get(path)
+            told = HealthAnswer.model_validate_json(answer.content, strict=True)
+            assert (answer.status_code, told.status, told.bundle) == (200, "ok", "plain@1")
+    async with serve(Registry(registry.root / "none", shipped=None)) as empty:
+        answer = await empty.get("/health/ready")
+        assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
+        assert "no model is in production" in answer.json()["reason"]
+        assert (await empty.get("/health/live")).status_code == 200
+        refused = await empty.post("/v1/disaggregate", json=BODY)
+        assert (refused.status_code, "Retry-After" in refused.headers) == (503, True)
+        assert "no model is in production" in refused.json()["detail"]
+
+
+async def test_the_server_tells_what_it_is_and_has_served(served: httpx.AsyncClient) -> None:
+    await served.post("/v1/disaggregate", json=BODY)
+    info = InfoAnswer.model_validate_json((await served.get("/info")).content, strict=True)
+    assert info.bundle is not None
+    assert [each.name for each in info.bundle.appliances] == ["kettle", "fridge"]
+    ModelsAnswer.model_validate_json((await served.get("/v1/models")).content, strict=True)
+    ModelCardsAnswer.model_validate_json((await served.get("/v1/models/plain")).content, strict=True)
+    drift = DriftAnswer.model_validate_json((await served.get("/v1/drift")).content, strict=True)
+    assert (drift.bundle, drift.requests) == ("plain@1", 1)
+    metrics = (await served.get("/metrics")).text
+    assert 'edmlops_requests_total{method="POST",route="/v1/disaggregate",status="200"} 1.0' in metrics

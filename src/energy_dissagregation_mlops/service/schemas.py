@@ -1,41 +1,101 @@
-"""What the API takes and gives. Power in W, time in seconds since 1970 (UTC), missing is null."""
+"""What the API takes and gives, for pydantic to check and for OpenAPI to show.
+
+Power in W, energy in kWh, time in seconds since 1970 (UTC); missing is null. Answers are written by ``answers``
+from arrays, not from these records; a test holds the two together.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from enum import StrEnum
+from typing import Annotated, Literal, Self
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
-from energy_dissagregation_mlops.vocabulary import JOULES_PER_KWH, Disaggregation, Readings, TimeArray
+from energy_dissagregation_mlops.meter_csv import Unit
 
-EARLIEST, LATEST = 631_152_000.0, 4_102_444_800.0  # s since 1970: the years 1990 to 2100
-MAX_READINGS = 2_000_000
-MAX_SAMPLES = 2_000_000  # of the grid that an answer covers
-
-Seconds = Annotated[float, Field(ge=EARLIEST, lt=LATEST)]
+MAX_PERIOD = 86_400.0  # s
+MAX_PRICE = 1e6  # in any currency
 
 
-class DisaggregationRequest(BaseModel):
+class Part(StrEnum):
+    """A part of an answer that can be left out."""
+
+    POWER = "power"
+    ON = "on"
+    ACTIVATIONS = "activations"
+    DAYS = "days"
+    QUALITY = "quality"
+    MAINS = "mains"
+    OTHER = "other"
+
+
+_TIME = {
+    "anyOf": [
+        {"type": "number", "minimum": 631_152_000, "exclusiveMaximum": 4_102_444_800},
+        {"type": "string", "format": "date-time"},
+    ]
+}
+Power = Annotated[
+    list[float | None],
+    Field(
+        min_length=1,
+        fail_fast=True,
+        description="W; null where missing. Above 25 kW counts as 25 kW, below 0 as 0.",
+    ),
+]
+# Checked where they become times: thousands of unions cost more than all the rest of a request.
+Time = Annotated[object, WithJsonSchema(_TIME)]
+Times = Annotated[list[object], WithJsonSchema({"type": "array", "items": _TIME, "minItems": 1})]
+Period = Annotated[float, Field(gt=0, le=MAX_PERIOD, description="s between readings")]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
+
+
+class Options(_Request):
+    """What is wanted of an answer."""
+
+    appliances: list[str] | None = Field(
+        default=None, min_length=1, max_length=100,
+        description="names of appliances; all of the bundle's. `other` is always the rest after all of them.",
+        examples=[["kettle", "fridge"]],
+    )  # fmt: skip
+    bundle: str | None = Field(
+        default=None, max_length=200, description="name@version, or name for its production; the one in production",
+        examples=["simulated@1"],
+    )  # fmt: skip
+    price_per_kwh: float | None = Field(
+        default=None, ge=0, le=MAX_PRICE, description="in your currency; without it costs are null", examples=[0.3]
+    )  # fmt: skip
+    time_zone: str | None = Field(
+        default=None, max_length=100, examples=["Europe/London"],
+        description="IANA name, of the days and of times without an offset; UTC",
+    )  # fmt: skip
+    parts: list[Part] | None = Field(default=None, description="what the answer holds; everything")
+
+    def wants(self, part: Part) -> bool:
+        """Whether the answer is to hold this part."""
+        return self.parts is None or part in self.parts
+
+
+class DisaggregationRequest(Options):
     """A home's mains: with a time for each reading, or with a start and a period."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "examples": [
                 {"start": 1_717_200_000, "sample_period": 60, "power": [120, 2900, 2880, 130, None, 125]}
             ]
-        },
+        }
     )
 
-    power: list[float | None] = Field(
-        min_length=1, max_length=MAX_READINGS, description="W; null where missing"
+    power: Power
+    timestamps: Times | None = Field(
+        default=None, description="one a reading, in any order: ISO 8601, or seconds since 1970"
     )
-    timestamps: list[Seconds] | None = Field(
-        default=None, description="s since 1970, one a reading, in any order"
-    )
-    start: Seconds | None = Field(default=None, description="s since 1970, of the first reading")
-    sample_period: float | None = Field(default=None, gt=0, le=86_400, description="s between readings")
+    start: Time | None = Field(default=None, description="of the first reading")
+    sample_period: Period | None = None
 
     @model_validator(mode="after")
     def _has_times(self) -> Self:
@@ -50,53 +110,259 @@ class DisaggregationRequest(BaseModel):
             raise ValueError("give timestamps, or start and sample_period")
         return self
 
-    def readings(self) -> Readings:
-        """The readings as arrays."""
-        power = np.array([np.nan if watts is None else watts for watts in self.power], np.float32)
-        return Readings(time=self._times(), power=power)
 
-    def _times(self) -> TimeArray:
-        if self.timestamps is not None:
-            return np.array(self.timestamps, np.float64)
-        assert self.start is not None
-        assert self.sample_period is not None
-        return self.start + self.sample_period * np.arange(len(self.power), dtype=np.float64)
+class CsvOptions(Options):
+    """The options of a meter's CSV, in the query."""
+
+    time_column: str | None = Field(default=None, max_length=200, description="the column of times; guessed")
+    mains_column: str | None = Field(
+        default=None, max_length=200, description="the column of the mains; guessed"
+    )
+    unit: Unit | None = Field(default=None, description="of the mains; guessed")
 
 
-class ApplianceAnswer(BaseModel):
-    """One appliance's part."""
+class PredictionRequest(_Request):
+    """Plain mains: evenly spaced, without a date."""
 
-    power: list[float | None]  # W
-    on: list[bool]
+    model_config = ConfigDict(json_schema_extra={"examples": [{"power": [120, 2900, 2880, 130, None, 125]}]})
+
+    power: Power
+    sample_period: Period | None = Field(default=None, description="s between readings; the bundle's own")
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class BundleAnswer(_Answer):
+    """Which bundle answered."""
+
+    name: str
+    version: str
+    sha256: str
+
+
+class DayAnswer(_Answer):
+    """One local day."""
+
+    date: str = Field(description="YYYY-MM-DD in the time zone")
     energy_kwh: float
+    cost: float | None
 
 
-class DisaggregationAnswer(BaseModel):
-    """Mains taken apart on the bundle's grid; the parts and ``other`` sum to it."""
+class MeasuredDayAnswer(DayAnswer):
+    """One local day of the mains."""
 
-    bundle: str
-    start: float  # s since 1970
-    sample_period: float  # s
-    mains: list[float | None]  # W
+    measured_seconds: float = Field(description="of the day, for which the mains is known")
+
+
+class ActivationAnswer(_Answer):
+    """One use of an appliance."""
+
+    start: float = Field(description="s since 1970")
+    end: float
+    energy_kwh: float
+    peak: float = Field(description="W")
+
+
+Watts = list[float | None]
+
+
+class RestAnswer(_Answer):
+    """What no appliance of the bundle took."""
+
+    energy_kwh: float
+    share: float | None = Field(description="of the mains' energy, 0 to 1; null where that is 0")
+    cost: float | None
+    power: Watts | None = None
+    days: list[DayAnswer] | None = None
+
+
+class ApplianceAnswer(RestAnswer):
+    """What one appliance took."""
+
+    on: list[bool] | None = None
+    activations: list[ActivationAnswer] | None = None
+
+
+class TotalAnswer(_Answer):
+    """The mains in all."""
+
+    energy_kwh: float
+    cost: float | None
+    days: list[MeasuredDayAnswer] | None = None
+
+
+class UnlikeTrainingAnswer(_Answer):
+    """How the mains compares with those that the model was trained on."""
+
+    psi: float = Field(description="population stability index of the mains' power")
+    outside_range: float = Field(description="share of samples outside the trained range")
+    verdict: str = Field(description="like, somewhat unlike or unlike")
+
+
+class QualityAnswer(_Answer):
+    """What was met in the readings, and what was done about it."""
+
+    readings: int
+    missing: int
+    duplicates: int
+    unsorted: int
+    negative: int
+    clipped: int
+    filled_seconds: float
+    gaps: int
+    coverage: float = Field(description="share of the time from the first to the last reading that is known")
+    unlike_training: UnlikeTrainingAnswer | None
+    notes: list[str] = Field(description="the same in sentences")
+
+
+class DisaggregationAnswer(_Answer):
+    """Mains taken apart on the bundle's grid; the appliances of the bundle and ``other`` sum to it."""
+
+    bundle: BundleAnswer
+    start: float = Field(description="s since 1970, of the first sample")
+    sample_period: float = Field(description="s")
+    num_samples: int
+    time_zone: str
+    mains: Watts | None = None
     appliances: dict[str, ApplianceAnswer]
-    other: list[float | None]  # W
-
-    @classmethod
-    def of(cls, found: Disaggregation, *, bundle: str) -> Self:
-        """The answer as JSON has it."""
-        parts = {
-            name: ApplianceAnswer(
-                power=_listed(power),
-                on=on.tolist(),
-                energy_kwh=float(np.nansum(power, dtype=np.float64)) * found.sample_period / JOULES_PER_KWH,
-            )
-            for name, power, on in zip(found.appliances, found.power, found.on, strict=True)
-        }
-        return cls(
-            bundle=bundle, start=found.start, sample_period=found.sample_period, mains=_listed(found.mains),
-            appliances=parts, other=_listed(found.other),
-        )  # fmt: skip
+    other: RestAnswer | None = None
+    total: TotalAnswer
+    quality: QualityAnswer | None = None
 
 
-def _listed(power: np.ndarray) -> list[float | None]:
-    return [None if np.isnan(watts) else round(float(watts), 2) for watts in power]
+class PredictionAnswer(_Answer):
+    """Plain arrays, W; null where the mains is not known."""
+
+    bundle: str = Field(description="name@version")
+    sample_period: float = Field(description="s")
+    appliances: dict[str, Watts]
+    other: Watts
+
+
+class HealthAnswer(_Answer):
+    """How the server is."""
+
+    status: Literal["ok", "unavailable"]
+    uptime: float = Field(description="s since the worker started")
+    bundle: str | None = Field(default=None, description="name@version")
+    sha256: str | None = None
+    reason: str | None = Field(default=None, description="why it is unavailable")
+    refused: str | None = Field(default=None, description="why a newer bundle was not taken")
+
+
+class KnownAppliance(_Answer):
+    """An appliance of a bundle."""
+
+    name: str
+    on_power_threshold: float = Field(description="W")
+    max_power: float = Field(description="W")
+
+
+class AttributionAnswer(_Answer):
+    """Whose data the model learned from."""
+
+    title: str
+    licence: str
+    attribution: str
+
+
+class CardAnswer(_Answer):
+    """What a bundle's card says of it, in short."""
+
+    name: str
+    version: str
+    description: str
+    created: str
+    network: str
+    num_weights: int
+    sample_period: float = Field(description="s")
+    max_gap: float = Field(description="s; over longer pauses nothing is said")
+    appliances: list[KnownAppliance]
+    num_houses: int = Field(description="that it learned from")
+    houses: list[str]
+    attributions: list[AttributionAnswer]
+
+
+class ServedAnswer(CardAnswer, BundleAnswer):
+    """The card of the bundle that is served."""
+
+
+class LimitsAnswer(_Answer):
+    """What a request may hold."""
+
+    max_body_bytes: int
+    max_readings: int
+    max_samples: int
+
+
+class InfoAnswer(_Answer):
+    """What a server is."""
+
+    version: str
+    bundle: ServedAnswer | None
+    key_required: bool
+    limits: LimitsAnswer
+
+
+class ModelAnswer(_Answer):
+    """A model, and which of its versions is in production."""
+
+    name: str
+    versions: list[int]
+    production: int | None
+
+
+class ModelsAnswer(_Answer):
+    """Every model there is."""
+
+    models: list[ModelAnswer]
+    served: str | None = Field(description="name@version")
+
+
+class ModelCardsAnswer(ModelAnswer):
+    """A model with the card of each version."""
+
+    cards: list[CardAnswer]
+
+
+class PromotionRequest(_Request):
+    """Which version is to be served."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"version": 1}]})
+
+    version: int = Field(ge=1)
+
+
+class PromotionAnswer(_Answer):
+    """What is in production now, and what this server serves of it."""
+
+    name: str
+    production: int
+    served: str | None
+    refused: str | None
+
+
+class FeatureAnswer(_Answer):
+    """One feature of what was served beside the same of the training homes."""
+
+    name: str
+    edges: list[float] = Field(description="W, between the bins; none where the bins are no ranges")
+    expected: list[float] = Field(description="share of each bin in training")
+    found: list[float] = Field(description="share of each bin in what was served")
+    psi: float
+    verdict: str
+
+
+class DriftAnswer(_Answer):
+    """What was served lately against what the model was trained on."""
+
+    bundle: str = Field(description="name@version")
+    sha256: str
+    since: float = Field(description="s since 1970: from when on it is counted")
+    requests: int
+    samples: int
+    missing_samples: int
+    outside_range: float = Field(description="share of the measured samples; 0.02 in training")
+    features: list[FeatureAnswer]
