@@ -26,10 +26,12 @@ def pairs(found: Runs) -> list[tuple[float, float]]:
     return list(zip(found.start.tolist(), found.stop.tolist(), strict=True))
 
 
-def test_touching_intervals_that_are_on_join_into_one_run() -> None:
-    start = np.array([0.0, 6, 12, 30, 36])
-    stop = np.array([6.0, 12, 18, 36, 42])
-    assert pairs(runs_of(start, stop, np.array([True, True, True, True, False]))) == [(0, 18), (30, 36)]
+def test_intervals_that_touch_join_into_one_run() -> None:
+    start = np.array([0.0, 6, 12, 30])
+    stop = np.array([6.0, 12, 18, 36])
+    assert pairs(runs_of(start, stop)) == [(0, 18), (30, 36)]
+    assert pairs(runs_of(start[:1], stop[:1])) == [(0, 6)]
+    assert pairs(runs_of(start[:0], stop[:0])) == []
 
 
 def test_pauses_are_closed_before_short_runs_are_dropped() -> None:

@@ -34,20 +34,17 @@ class Runs:
 NO_RUNS = Runs(start=np.empty(0), stop=np.empty(0))
 
 
-def runs_of(start: TimeArray, stop: TimeArray, on: BoolArray) -> Runs:
-    """Join neighbouring intervals that are on and touch.
+def runs_of(start: TimeArray, stop: TimeArray) -> Runs:
+    """Join intervals that touch into runs.
 
     Args:
         start: (T,) s, ascending.
-        stop: (T,) s, each at most the next start.
-        on: (T,) whether the interval is on.
+        stop: (T,) s, each after its start and at most the next one.
     """
-    touches = on[:-1] & on[1:] & (stop[:-1] >= start[1:])
-    opens = on.copy()
-    opens[1:] &= ~touches
-    closes = on.copy()
-    closes[:-1] &= ~touches
-    return Runs(start=start[opens], stop=stop[closes])
+    if len(start) == 0:
+        return NO_RUNS
+    apart = start[1:] > stop[:-1]
+    return Runs(start=start[np.append(True, apart)], stop=stop[np.append(apart, True)])
 
 
 def cleaned(pieces: Iterable[Runs], *, min_on_duration: float, min_off_duration: float) -> Runs:

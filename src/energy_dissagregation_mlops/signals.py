@@ -205,8 +205,8 @@ class Resampler:
             hold[frozen] = 0.0
         rule = self.config.on_rule
         if rule is not None:
-            on = (power >= rule.on_power_threshold) & (hold > 0)
-            self._runs.append(runs_of(time, time + hold, on))
+            on = np.flatnonzero((power >= rule.on_power_threshold) & (hold > 0))
+            self._runs.append(runs_of(time[on], time[on] + hold[on]))
         self._pieces.append(_integrated(time, hold, power, self.config.sample_period))
 
     def _hold_seconds(self, step: TimeArray) -> TimeArray:
