@@ -1,0 +1,78 @@
+// The sum of it: what was used in all, and by which appliance, with its cost.
+
+import { element, find, headRow, swatch } from "./elements.js";
+import { count, counted, date, kwh, money, percent, title } from "./format.js";
+
+/** @typedef {import("./home.js").Home} Home */
+/** @typedef {import("./settings.js").Settings} Settings */
+
+/**
+ * Show the overview.
+ * @param {Home} home
+ * @param {Settings} settings
+ */
+export function showAppliances(home, settings) {
+  const days = home.days.length;
+  find("home", HTMLElement).textContent = home.name;
+  find("span", HTMLElement).textContent =
+    `${date(home.span.from, settings.zone)} to ${date(home.span.to - 1, settings.zone)}, ${counted(days, "day")}, ` +
+    `${percent(home.quality.coverage)} of the time measured`;
+  showHeadline(home, settings);
+  find("shares", HTMLElement).replaceChildren(...home.parts.map(shareBar));
+  const priced = settings.price !== null;
+  find("appliances", HTMLElement).replaceChildren(
+    headRow(["Appliance", "Energy", "Share", ...(priced ? ["Cost"] : []), "Uses"]),
+    element("tbody", {}, ...home.parts.map((part) => row(part, settings))),
+    element("tfoot", {}, element("tr", {},
+      element("th", { scope: "row" }, "All"),
+      element("td", {}, kwh(home.energy)),
+      element("td", {}, ""),
+      priced && element("td", {}, cost(home.energy, settings)),
+      element("td", {}, ""),
+    )),
+  );
+}
+
+/** @param {Home} home @param {Settings} settings */
+function showHeadline(home, settings) {
+  const measured = home.days.reduce((sum, day) => sum + day.measured, 0) / 86400;
+  const daily = measured > 0 ? home.energy / measured : 0;
+  const figures = [
+    figure(kwh(home.energy), "in all"),
+    figure(kwh(daily), "a day"),
+    ...(settings.price === null ? [] : [figure(cost(home.energy, settings), `at ${money(settings.price, settings.currency)} a kWh`)]),
+  ];
+  find("headline", HTMLElement).replaceChildren(...figures);
+}
+
+/** @param {string} value @param {string} of */
+function figure(value, of) {
+  return element("span", { class: "figure" }, element("strong", {}, value), " ", element("span", { class: "soft" }, of));
+}
+
+/** @param {import("./home.js").Part} part */
+function shareBar(part) {
+  const bar = element("span", { class: `c${part.colour}` });
+  bar.style.flexGrow = String(Math.max(part.share, 0));
+  return bar;
+}
+
+/** @param {import("./home.js").Part} part @param {Settings} settings */
+function row(part, settings) {
+  return element("tr", {},
+    element("th", { scope: "row" }, swatch(part.colour), title(part.name)),
+    element("td", {}, kwh(part.energy)),
+    element("td", {}, percent(part.share)),
+    settings.price !== null && element("td", {}, cost(part.energy, settings)),
+    element("td", { class: "soft" }, part.colour ? count(part.uses.length) : "–"),
+  );
+}
+
+/**
+ * What some energy costs.
+ * @param {number} energy kWh
+ * @param {Settings} settings with a price
+ */
+export function cost(energy, settings) {
+  return money(energy * (settings.price ?? 0), settings.currency);
+}

@@ -1,0 +1,174 @@
+// The chart: appliances stacked under the mains, drawn by uPlot. It is never handed more points than the screen has
+// columns: each redraw takes means over steps (series.js), so that a year moves as smoothly as a day.
+
+import { roundWatts } from "./format.js";
+import { tick } from "./ticks.js";
+import { levels, stepFor } from "./series.js";
+import { within } from "./view.js";
+
+/** @typedef {import("./home.js").Home} Home */
+/** @typedef {import("./view.js").View} View */
+/** @typedef {typeof import("uplot")} Library */
+/** @typedef {{ step: number, times: number[], parts: (number | null)[][], mains: (number | null)[] }} Picture means in W, by step */
+
+const LIBRARY = "../vendor/uplot/uPlot.esm.js";
+const FEWEST_SAMPLES = 15; // in the narrowest view
+const PIXELS_PER_STEP = 2; // CSS pixels
+const LEAST_POWER = 100; // W, the top of the axis where all is off
+
+/** uPlot, or null where this server was set up without it. @returns {Promise<Library | null>} */
+export async function library() {
+  try {
+    return (await import(LIBRARY)).default;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * What a span looks like at a resolution.
+ * @param {Home} home
+ * @param {View} view
+ * @param {number} most steps
+ * @returns {Picture}
+ */
+export function picture(home, view, most) {
+  const step = stepFor(view.to - view.from, home.grid.samplePeriod, most);
+  const { times, means } = levels(home.grid, [home.mains, ...home.parts.map((part) => part.power)], view, step);
+  return { step, times, mains: means[0] ?? [], parts: means.slice(1) };
+}
+
+/**
+ * The columns that uPlot draws, the top of the stack first: each area covers the lower part of the one before.
+ * @param {Picture} shown
+ * @returns {(number | null)[][]}
+ */
+export function stacked(shown) {
+  /** @type {(number | null)[][]} */
+  const tops = [];
+  /** @type {(number | null)[]} */
+  let below = shown.mains.map((power) => (power === null ? null : 0));
+  for (const part of shown.parts) {
+    below = below.map((power, i) => (power === null ? null : power + (part[i] ?? 0)));
+    tops.unshift(below);
+  }
+  return [shown.times, ...tops, shown.mains];
+}
+
+export class Chart {
+  /**
+   * @param {HTMLElement} node where it is drawn
+   * @param {Library} Library
+   * @param {Home} home
+   * @param {{ zone: string, changed: (view: View, step: number) => void, pointed: (index: number | null, shown: Picture) => void }} wiring
+   */
+  constructor(node, Library, home, { zone, changed, pointed }) {
+    this.node = node;
+    this.home = home;
+    this.changed = changed;
+    /** @type {View} */
+    this.view = home.span;
+    /** @type {View | null} */
+    this.mark = null;
+    this.pending = 0;
+    this.shown = picture(home, home.span, this.most());
+    const data = /** @type {import("uplot").AlignedData} */ (stacked(this.shown));
+    this.plot = new Library(this.options(Library, zone, pointed), data, node);
+    this.resizing = new ResizeObserver(() => {
+      this.plot.setSize(size(node));
+      this.draw();
+    });
+    this.resizing.observe(node);
+    this.draw();
+  }
+
+  /** Show a span, as much of it as there is. @param {View} view @param {View | null} [mark] a span to point out */
+  look(view, mark = this.mark) {
+    this.view = within(view, this.home.span, FEWEST_SAMPLES * this.home.grid.samplePeriod);
+    this.mark = mark;
+    this.pending ||= requestAnimationFrame(() => this.draw());
+  }
+
+  destroy() {
+    cancelAnimationFrame(this.pending);
+    this.resizing.disconnect();
+    this.plot.destroy();
+  }
+
+  /** The time at a place of the chart. @param {number} x CSS pixels from the left of its axes */
+  timeAt(x) {
+    return this.plot.posToVal(x, "x");
+  }
+
+  draw() {
+    this.pending = 0;
+    this.shown = picture(this.home, this.view, this.most());
+    this.plot.batch(() => {
+      this.plot.setData(/** @type {import("uplot").AlignedData} */ (stacked(this.shown)), false);
+      this.plot.setScale("x", { min: this.view.from, max: this.view.to });
+    });
+    this.changed(this.view, this.shown.step);
+  }
+
+  /** How many steps the eye can tell apart here. */
+  most() {
+    return Math.max(this.node.clientWidth, 300) / PIXELS_PER_STEP;
+  }
+
+  /**
+   * @param {Library} Library
+   * @param {string} zone
+   * @param {(index: number | null, shown: Picture) => void} pointed
+   * @returns {import("uplot").Options}
+   */
+  options(Library, zone, pointed) {
+    const style = getComputedStyle(document.documentElement);
+    const colour = (/** @type {string} */ name) => style.getPropertyValue(`--${name}`).trim();
+    const paths = Library.paths.stepped?.({ align: 1 });
+    const quiet = { stroke: colour("soft"), ticks: { show: false }, font: `12px ${colour("font")}` };
+    const areas = [...this.home.parts].reverse().map((part) => (
+      { fill: colour(`c${part.colour}`), stroke: "transparent", width: 0, paths, points: { show: false } }
+    ));
+    return {
+      ...size(this.node),
+      padding: [12, 24, 0, 0],
+      legend: { show: false },
+      cursor: { y: false, points: { show: false }, drag: { x: true, y: false, setScale: false, dist: 4 } },
+      scales: { y: { range: (_, __, max) => [0, Math.max((max ?? 0) * 1.06, LEAST_POWER)] } },
+      axes: [
+        { ...quiet, grid: { show: false }, space: 72, size: 32, values: (_, times, __, ___, apart) => times.map((each) => tick(each, apart, zone)) },
+        { ...quiet, grid: { stroke: colour("line"), width: 1 }, size: 62, values: (_, all) => all.map(roundWatts) },
+      ],
+      tzDate: (time) => Library.tzDate(new Date(time * 1000), zone),
+      series: [{}, ...areas, { stroke: colour("ink"), width: 1, paths, points: { show: false } }],
+      hooks: {
+        setSelect: [(plot) => this.selected(plot)],
+        setCursor: [(plot) => pointed(plot.cursor.idx ?? null, this.shown)],
+        drawClear: [(plot) => this.drawMark(plot, colour("mark"))],
+      },
+    };
+  }
+
+  /** @param {import("uplot")} plot */
+  selected(plot) {
+    const { left, width } = plot.select;
+    if (width < 4) return;
+    const view = { from: this.timeAt(left), to: this.timeAt(left + width) };
+    plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+    this.look(view, null);
+  }
+
+  /** @param {import("uplot")} plot @param {string} colour */
+  drawMark(plot, colour) {
+    if (!this.mark) return;
+    const from = plot.valToPos(this.mark.from, "x", true);
+    const to = plot.valToPos(this.mark.to, "x", true);
+    plot.ctx.fillStyle = colour;
+    plot.ctx.fillRect(from, plot.bbox.top, Math.max(to - from, 2), plot.bbox.height);
+  }
+}
+
+/** @param {HTMLElement} node */
+function size(node) {
+  return { width: Math.max(node.clientWidth, 200), height: node.clientWidth < 560 ? 260 : 360 };
+}

@@ -1,0 +1,94 @@
+// Energy day by day: stacked bars, and the same as a table. A day leads to its place in the chart.
+
+import { cost } from "./appliances.js";
+import { element, find, headRow } from "./elements.js";
+import { counted, day, duration, kwh, longDay, title } from "./format.js";
+
+/** @typedef {import("./home.js").Home} Home */
+/** @typedef {Home["days"][number]} Day */
+
+const SVG = "http://www.w3.org/2000/svg";
+const HEIGHT = 100;
+const NEARLY_ALL = 0.98; // of a day; with less measured, the bar is short for want of data
+
+/**
+ * Show the days.
+ * @param {Home} home
+ * @param {import("./settings.js").Settings} settings
+ * @param {(day: Day) => void} look
+ */
+export function showDays(home, settings, look) {
+  const most = Math.max(...home.days.map((each) => each.energy), 0.001);
+  const first = home.days[0];
+  const last = home.days[home.days.length - 1];
+  find("days", HTMLElement).replaceChildren(
+    element("p", { class: "small soft days-top", "aria-hidden": "true" }, kwh(most)),
+    bars(home, most, look),
+    element("p", { class: "small soft days-feet", "aria-hidden": "true" },
+      element("span", {}, first ? longDay(first.date) : ""), element("span", {}, last && last !== first ? longDay(last.date) : "")),
+  );
+  showTable(home, settings, look);
+}
+
+/** @param {Home} home @param {number} most @param {(day: Day) => void} look */
+function bars(home, most, look) {
+  const picture = document.createElementNS(SVG, "svg");
+  const width = home.days.length;
+  set(picture, { viewBox: `0 0 ${width} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" });
+  picture.setAttribute("aria-label", `Energy on each of ${counted(width, "day")}, at most ${kwh(most)}; the table below has the numbers.`);
+  home.days.forEach((each, x) => picture.append(bar(home, each, x, most, look)));
+  return picture;
+}
+
+/**
+ * @param {Home} home @param {Day} each @param {number} x @param {number} most @param {(day: Day) => void} look
+ */
+function bar(home, each, x, most, look) {
+  const group = document.createElementNS(SVG, "g");
+  const name = document.createElementNS(SVG, "title");
+  name.textContent = `${day(each.date)}: ${kwh(each.energy)}${short(each) ? `, ${duration(each.measured)} measured` : ""}`;
+  const whole = document.createElementNS(SVG, "rect");
+  set(whole, { x, y: 0, width: 1, height: HEIGHT, class: "day" });
+  group.append(name, whole);
+  const gap = home.days.length > 120 ? 0 : 0.18;
+  let top = HEIGHT;
+  for (const part of home.parts) {
+    const height = (HEIGHT * (part.days.get(each.date) ?? 0)) / most;
+    if (height <= 0) continue;
+    top -= height;
+    const box = document.createElementNS(SVG, "rect");
+    set(box, { x: x + gap / 2, y: top, width: 1 - gap, height, class: `c${part.colour}` });
+    group.append(box);
+  }
+  group.addEventListener("click", () => look(each));
+  return group;
+}
+
+/** @param {Element} node @param {Record<string, string | number>} attributes */
+function set(node, attributes) {
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, String(value));
+}
+
+/** @param {Day} each */
+function short(each) {
+  return each.measured < NEARLY_ALL * 86400;
+}
+
+/** @param {Home} home @param {import("./settings.js").Settings} settings @param {(day: Day) => void} look */
+function showTable(home, settings, look) {
+  const priced = settings.price !== null;
+  const rows = home.days.map((each) =>
+    element("tr", {},
+      element("th", { scope: "row" },
+        element("button", { type: "button", class: "link", onclick: () => look(each) }, longDay(each.date)),
+        short(each) && element("span", { class: "small soft" }, ` ${duration(each.measured)} measured`)),
+      element("td", {}, kwh(each.energy)),
+      priced && element("td", {}, cost(each.energy, settings)),
+      ...home.parts.map((part) => element("td", {}, kwh(part.days.get(each.date) ?? 0))),
+    ),
+  );
+  find("days-table", HTMLElement).replaceChildren(
+    headRow(["Day", "All", ...(priced ? ["Cost"] : []), ...home.parts.map((part) => title(part.name))]),
+    element("tbody", {}, ...rows),
+  );
+}

@@ -1,0 +1,74 @@
+// A home as the page shows it: the answer's parts, the largest first, each with its colour.
+
+import { series } from "./series.js";
+
+/** @typedef {import("./api.js").Answer} Answer */
+
+/**
+ * @typedef {object} Part
+ * @property {string} name
+ * @property {number} colour its number in the palette, 0 for what is left over
+ * @property {number} energy kWh
+ * @property {number} share of the mains' energy
+ * @property {import("./api.js").Use[]} uses
+ * @property {Map<string, number>} days kWh by date
+ * @property {import("./series.js").Series} power
+ *
+ * @typedef {object} Home
+ * @property {string} name
+ * @property {Answer["bundle"]} bundle
+ * @property {import("./series.js").Grid} grid
+ * @property {import("./view.js").View} span
+ * @property {Part[]} parts appliances by energy, what is left over last
+ * @property {import("./series.js").Series} mains
+ * @property {{ date: string, energy: number, measured: number }[]} days kWh, and s for which the mains is known
+ * @property {number} energy kWh
+ * @property {import("./api.js").Quality} quality
+ */
+
+export const NUM_COLOURS = 8;
+
+/**
+ * The home that an answer tells of.
+ * @param {string} name
+ * @param {Answer} answer
+ * @returns {Home}
+ */
+export function home(name, answer) {
+  const grid = { start: answer.start, samplePeriod: answer.sample_period, length: answer.num_samples };
+  const appliances = Object.entries(answer.appliances)
+    .map(([each, found], i) => part(each, (i % NUM_COLOURS) + 1, found, found.activations))
+    .sort((a, b) => b.energy - a.energy);
+  return {
+    name,
+    bundle: answer.bundle,
+    grid,
+    span: { from: grid.start, to: grid.start + grid.length * grid.samplePeriod },
+    parts: [...appliances, part("other", 0, answer.other, [])],
+    mains: series(answer.mains),
+    days: answer.total.days.map((each) => ({
+      date: each.date, energy: each.energy_kwh, measured: each.measured_seconds ?? 86400,
+    })),
+    energy: answer.total.energy_kwh,
+    quality: answer.quality,
+  };
+}
+
+/**
+ * @param {string} name
+ * @param {number} colour
+ * @param {import("./api.js").Part} found
+ * @param {import("./api.js").Use[]} uses
+ * @returns {Part}
+ */
+function part(name, colour, found, uses) {
+  return {
+    name,
+    colour,
+    energy: found.energy_kwh,
+    share: found.share ?? 0,
+    uses,
+    days: new Map(found.days.map((each) => [each.date, each.energy_kwh])),
+    power: series(found.power),
+  };
+}

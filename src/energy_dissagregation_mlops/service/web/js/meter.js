@@ -1,0 +1,83 @@
+// How a meter's file comes in: chosen, dropped anywhere, or the sample home; and how it is to be read.
+
+import { MAX_FILE_BYTES, Problem } from "./api.js";
+import { element, find } from "./elements.js";
+
+/** @typedef {import("./api.js").MeterFile} MeterFile */
+
+const SAMPLE = "/static/sample_home.csv.gz";
+const MIB = 1024 * 1024;
+
+/**
+ * Listen for files.
+ * @param {(file: () => Promise<MeterFile>, name: string) => void} come
+ * @param {() => void} again the same file is to be read once more
+ */
+export function listenForFiles(come, again) {
+  const input = find("file", HTMLInputElement);
+  input.addEventListener("change", () => {
+    const file = input.files?.[0];
+    if (file) come(() => fromDisk(file), file.name);
+    input.value = "";
+  });
+  find("sample", HTMLButtonElement).addEventListener("click", () => come(sampleHome, "Sample home"));
+  const form = find("meter", HTMLFormElement);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (!find("again", HTMLButtonElement).hidden) again();
+  });
+  find("again", HTMLButtonElement).addEventListener("click", again);
+  listenForDrops(form, (file) => come(() => fromDisk(file), file.name));
+}
+
+/** What a person says of the file's columns. @returns {import("./api.js").Options} */
+export function reading() {
+  const said = {
+    time_column: find("time-column", HTMLInputElement).value.trim(),
+    mains_column: find("mains-column", HTMLInputElement).value.trim(),
+    unit: find("unit", HTMLSelectElement).value,
+  };
+  return Object.fromEntries(Object.entries(said).filter(([, value]) => value));
+}
+
+/** @param {HTMLElement} form @param {(file: File) => void} dropped */
+function listenForDrops(form, dropped) {
+  document.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    form.classList.add("over");
+  });
+  document.addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) form.classList.remove("over");
+  });
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
+    form.classList.remove("over");
+    const file = event.dataTransfer?.files[0];
+    if (file) dropped(file);
+  });
+}
+
+/** @param {File} file @returns {Promise<MeterFile>} */
+async function fromDisk(file) {
+  if (file.size > MAX_FILE_BYTES) {
+    const size = (file.size / MIB).toFixed(0);
+    throw new Problem(
+      `${file.name} has ${size} MB: expected at most ${MAX_FILE_BYTES / MIB} MB. Send a shorter period, or pack it with gzip.`,
+    );
+  }
+  if (file.size === 0) throw new Problem(`${file.name} is empty: expected a table of times and power.`);
+  const start = new Uint8Array(await file.slice(0, 2).arrayBuffer());
+  return { name: file.name, content: file, packed: start[0] === 0x1f && start[1] === 0x8b };
+}
+
+/** @returns {Promise<MeterFile>} */
+async function sampleHome() {
+  const response = await fetch(SAMPLE).catch(() => null);
+  if (!response?.ok) throw new Problem("The sample home could not be fetched: the server does not answer. Try again.", { retry: true });
+  return { name: "Sample home", content: await response.blob(), packed: true };
+}
+
+/** Say what is being done; nothing where nothing is. @param {string} words @param {boolean} [busy] */
+export function say(words, busy = false) {
+  find("status", HTMLElement).replaceChildren(words, busy ? element("span", { class: "busy", "aria-hidden": "true" }) : "");
+}
