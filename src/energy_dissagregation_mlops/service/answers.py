@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -184,7 +185,7 @@ def _table(found: Disaggregation, names: tuple[str, ...]) -> bytes:
     rows = [found.appliances.index(name) for name in names]
     columns = np.vstack([found.mains, found.power[rows], found.other])
     seconds = found.start + found.sample_period * np.arange(len(found.mains))
-    unit = "s" if float(found.sample_period).is_integer() else "ms"
+    unit: Literal["s", "ms"] = "s" if float(found.sample_period).is_integer() else "ms"
     times = np.datetime_as_string((seconds * 1000).round().astype("datetime64[ms]"), unit=unit)
     header = orjson.dumps([TIME, MAINS, *names, OTHER])[1:-1]
     lines = _lines(np.ascontiguousarray(rounded(columns).T))
