@@ -12,7 +12,13 @@ from energy_dissagregation_mlops import __version__
 from energy_dissagregation_mlops.service import openapi, problems, state
 from energy_dissagregation_mlops.service.engine import Engine
 from energy_dissagregation_mlops.service.envelope import ID_HEADER, Envelope, Exchange, Observer
-from energy_dissagregation_mlops.service.routes import disaggregation, health, models, observation
+from energy_dissagregation_mlops.service.routes import (
+    disaggregation,
+    health,
+    inference_protocol,
+    models,
+    observation,
+)
 from energy_dissagregation_mlops.service.routes.page import add_page
 from energy_dissagregation_mlops.service.rules import Rules
 
@@ -38,7 +44,7 @@ def create_app(engine: Engine, rules: Rules) -> FastAPI:
         redirect_slashes=False, redoc_url=None, swagger_ui_oauth2_redirect_url=None,
     )  # fmt: skip
     state.install(app, state.State(engine, rules))
-    for routes in (disaggregation, models, observation, health):
+    for routes in (disaggregation, models, inference_protocol, observation, health):
         app.include_router(routes.router)
     add_page(app)
     problems.install(app)

@@ -67,6 +67,7 @@ class Problem(BaseModel):
     status: int
     detail: str = Field(description="expected, found, and what to do")
     field: str | None = Field(default=None, description="where in the request; absent where it is the whole")
+    error: str | None = Field(default=None, description="the detail again, under /v2 only")
     request_id: str = Field(description="the one in the X-Request-ID header and in the server's log")
 
 
@@ -83,9 +84,10 @@ class RequestError(EdmlopsError):
 
 
 def problem(
-    status: int, detail: str, *, field: str | None = None, headers: Mapping[str, str] | None = None
-) -> Response:
-    """An answer that says what is wrong."""
+    status: int, detail: str, *, field: str | None = None,
+    headers: Mapping[str, str] | None = None, also: Mapping[str, str] | None = None,
+) -> Response:  # fmt: skip
+    """An answer that says what is wrong; ``also`` is what an old client looks for beside it."""
     content = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -93,6 +95,7 @@ def problem(
         "detail": detail,
         **({"field": field} if field else {}),
         "request_id": request_id.get(),
+        **(also or {}),
     }
     return Response(orjson.dumps(content), status, headers=headers, media_type=MEDIA_TYPE)
 
@@ -137,10 +140,10 @@ def shortened(found: object) -> str:
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
-def _told(_: Request, error: Exception) -> Response:
+def _told(request: Request, error: Exception) -> Response:
     assert isinstance(error, EdmlopsError)
     if isinstance(error, RequestError):
-        return problem(error.status, str(error), field=error.field, headers=error.headers)
+        return _answered(request, error.status, str(error), field=error.field, headers=error.headers)
     status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), None)
     if status is None:
         raise error
@@ -149,7 +152,7 @@ def _told(_: Request, error: Exception) -> Response:
         headers["Retry-After"] = str(error.retry_after)
     elif isinstance(error, UnavailableError):
         headers["Retry-After"] = RETRY_AFTER
-    return problem(status, str(error), headers=headers)
+    return _answered(request, status, str(error), headers=headers)
 
 
 def _routed(request: Request, error: Exception) -> Response:
@@ -160,11 +163,20 @@ def _routed(request: Request, error: Exception) -> Response:
     elif error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "another method")
         detail = f"{request.method} is not for {request.url.path!r}: use {allowed}"
-    return problem(error.status_code, detail, headers=error.headers)
+    return _answered(request, error.status_code, detail, headers=error.headers)
 
 
-def _invalid(_: Request, error: Exception) -> Response:
+def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     told = _field_error(tuple(first["loc"]), first["msg"], first["type"], first.get("input"))
-    return problem(told.status, str(told), field=told.field)
+    return _answered(request, told.status, str(told), field=told.field)
+
+
+def _answered(
+    request: Request, status: int, detail: str, *,
+    field: str | None = None, headers: Mapping[str, str] | None = None,
+) -> Response:  # fmt: skip
+    # Clients of the Open Inference Protocol look for the message under this name.
+    also = {"error": detail} if request.url.path.startswith("/v2") else {}
+    return problem(status, detail, field=field, headers=headers, also=also)

@@ -366,3 +366,40 @@ class DriftAnswer(_Answer):
     missing_samples: int
     outside_range: float = Field(description="share of the measured samples; 0.02 in training")
     features: list[FeatureAnswer]
+
+
+class ProtocolReadyAnswer(BaseModel):
+    """Whether a server or a model is live or ready; the status says the same."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str | None = None
+    live: bool | None = None
+    ready: bool | None = None
+
+
+class ProtocolServerAnswer(_Answer):
+    """What a server of the Open Inference Protocol is."""
+
+    name: str
+    version: str
+    extensions: list[str]
+
+
+class TensorAnswer(_Answer):
+    """A tensor's form; -1 is any length."""
+
+    name: str
+    datatype: str
+    shape: list[int]
+
+
+class ProtocolModelAnswer(_Answer):
+    """A model's inputs and outputs."""
+
+    name: str
+    versions: list[str]
+    platform: str
+    inputs: list[TensorAnswer]
+    outputs: list[TensorAnswer]
+    properties: dict[str, str] = Field(description="sample_period in s; appliances, in order of the rows")

@@ -40,7 +40,7 @@ def models(request: Request) -> Response:
 @router.get("/v1/models/{name}", response_model=ModelCardsAnswer, responses=documented(404, 503))
 def model(request: Request, name: str) -> Response:
     """A model's versions, with what the card of each says."""
-    home = _home(state_of(request).engine.registry, name)
+    home = home_of(state_of(request).engine.registry, name)
     cards = [told(read_card(home.root / name / str(version))) for version in home.versions(name)]
     return answered({**_model(home, name), "cards": cards})
 
@@ -99,7 +99,12 @@ def _homes(registry: Registry) -> dict[str, Registry]:
     return shipped | dict.fromkeys(registry.names(), registry)
 
 
-def _home(registry: Registry, name: str) -> Registry:
+def home_of(registry: Registry, name: str) -> Registry:
+    """Where a model lives.
+
+    Raises:
+        UnknownNameError: there is no such model.
+    """
     homes = _homes(registry)
     if name not in homes:
         raise UnknownNameError("model", name, homes)
