@@ -1,0 +1,89 @@
+#!/bin/sh
+# What the builders of all images run, one step a stage.
+#
+#   sh dockerfiles/install.sh tools                   uv and the build backend
+#   sh dockerfiles/install.sh dependencies EXTRA...   what these extras of pyproject.toml need, into /opt/venv
+#   sh dockerfiles/install.sh package                 the package alone, into /opt/package, to be laid over /opt/venv
+#   sh dockerfiles/install.sh editable                the same, but its source is looked for where this runs
+#
+# Versions are those of requirements/constraints.txt; the base image's own settings of pip and uv hold.
+# ACCELERATOR: cpu or cuda. TORCH_INDEX: where PyTorch's CPU builds are, for base images that offer none.
+set -eu
+
+VENV=/opt/venv
+LOCK=requirements/constraints.txt
+OWNER=10001:10001
+export UV_PYTHON=$VENV/bin/python UV_LINK_MODE=copy UV_NO_PROGRESS=1
+
+pinned() { sed -n "s/^$1==\([^ ;]*\).*/$1==\1/p" "$LOCK" | head -n 1; }
+
+tools() {
+  python -m pip install --quiet --root-user-action=ignore --disable-pip-version-check \
+    --constraint "$LOCK" "$(pinned uv)" "$(pinned hatchling)" "$(pinned editables)"
+  uv venv --quiet --python "$(command -v python)" "$VENV"
+}
+
+# The index's own build is CUDA's and brings CUDA along; the CPU's is a fifth of it, and stands elsewhere.
+install_torch() {
+  if [ "$ACCELERATOR" = cpu ]; then
+    uv pip install --no-deps "$(pinned torch)+cpu" 2>/dev/null ||
+      uv pip install --no-deps --index-url "$TORCH_INDEX" "$(pinned torch)+cpu"
+  fi
+}
+
+# ONNX Runtime's GPU build is the same module under another name, so it comes in the other's place.
+runtime_options() {
+  if [ "$ACCELERATOR" = cuda ]; then
+    echo "onnxruntime ; python_version < '0'" >/tmp/never.txt
+    echo "--requirements requirements/cuda.txt --overrides /tmp/never.txt"
+  fi
+}
+
+# Headers, static libraries, tests, torch's test programs, Arrow's network protocols: nothing here imports them.
+leave_out() {
+  cd "$("$UV_PYTHON" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+  rm -rf torch/test torch/bin torch/include torch/share pyarrow/include numpy/_core/include
+  rm -rf ./*/tests pyarrow/libarrow_flight* pyarrow/_flight* pyarrow/libarrow_substrait* pyarrow/_substrait*
+  for each in numpy sympy networkx fontTools; do
+    [ ! -d "$each" ] || find "$each" -depth -type d -name tests -exec rm -rf {} +
+  done
+  find . -name '*.a' -delete
+  cd - >/dev/null
+}
+
+# The files never change again, so nobody needs to look whether they did.
+compile() { "$UV_PYTHON" -m compileall -q -j 0 --invalidation-mode unchecked-hash "$1"; }
+
+dependencies() {
+  extras=
+  for extra in "$@"; do
+    extras="$extras --extra $extra"
+    case $extra in train | dev) install_torch ;; esac
+  done
+  # shellcheck disable=SC2046,SC2086 # several words, each an argument
+  uv pip install --constraints "$LOCK" --requirements pyproject.toml $extras $(runtime_options)
+  leave_out
+  compile "$VENV/lib" || echo "install: some files that are never imported do not compile" >&2
+  # The mount points: a new volume takes its owner from here.
+  mkdir -p /opt/app/data/raw /opt/app/data/processed /opt/app/models /opt/app/configs
+  chown -R "$OWNER" /opt/app
+}
+
+package() {
+  python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /tmp/wheel .
+  uv pip install --no-deps --prefix /opt/package /tmp/wheel/*.whl
+  compile /opt/package
+}
+
+editable() { uv pip install --no-deps --prefix /opt/package --build-constraints "$LOCK" --editable .; }
+
+case ${ACCELERATOR:=cpu} in
+  cpu | cuda) ;;
+  *)
+    echo "install: ACCELERATOR is '$ACCELERATOR': expected cpu or cuda" >&2
+    exit 2
+    ;;
+esac
+step=$1
+shift
+"$step" "$@"

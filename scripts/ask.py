@@ -1,0 +1,41 @@
+"""Asks the service about an evening of readings, and says what it answered: the end of the containers' demo.
+
+    python scripts/ask.py [BUNDLE]
+
+Standard library only. The service is API_URL, by default the one that Compose calls api.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import urllib.request
+
+URL = os.environ.get("API_URL", f"http://api:{os.environ.get('API_PORT', '8000')}")
+# Three hours at a minute: the fridge, a kettle twice, a dishwasher's two heatings.
+EVENING = [90, 95, 92] * 60
+for minute, watts in [(20, 2900), (21, 2880), (95, 2910), *[(m, 2050) for m in (40, 41, 42, 43, 80, 81, 82)]]:
+    EVENING[minute] += watts
+
+
+def main() -> None:
+    """Ask, and tell."""
+    question = {"start": 1_717_264_800, "sample_period": 60, "power": EVENING}
+    request = urllib.request.Request(
+        f"{URL}/v1/disaggregate", json.dumps(question).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=60) as response:
+        answer = json.load(response)
+    bundle = answer["bundle"]
+    used = {name: found["energy_kwh"] for name, found in answer["appliances"].items()}
+    used["other"] = answer["other"]["energy_kwh"]
+    sys.stdout.write(f"{URL} answers with {bundle['name']}@{bundle['version']}:\n")
+    for name, energy in used.items():
+        sys.stdout.write(f"  {name:<18}{energy:6.2f} kWh\n")
+    if sys.argv[1:] and bundle["name"] != sys.argv[1]:
+        sys.exit(f"expected an answer of {sys.argv[1]}")
+
+
+if __name__ == "__main__":
+    main()
