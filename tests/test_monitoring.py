@@ -45,20 +45,19 @@ def test_an_empty_bin_counts_as_a_ten_thousandth() -> None:
 
 def test_samples_are_counted_where_they_lie() -> None:
     found = Counts.of(series(0, 49, 50, 99, 100, 200, 2500, 2501, 9000, np.nan), STATISTICS)
-    assert found == Counts(bins=(4, 1, 4), missing=1, below=2, above=2)
-    assert found.measured == 9
+    assert found == Counts(bins=(4, 1, 4), measured=9, missing=1, below=2, above=2)
 
 
 @given(arrays(np.float32, st.integers(0, 50), elements=st.floats(-1e4, 1e5, width=32) | st.just(np.nan)))
 def test_counts_of_pieces_add_up_to_those_of_the_whole(mains: FloatArray) -> None:
     whole = Counts.of(mains, STATISTICS)
-    assert whole.measured + whole.missing == len(mains)
+    assert sum(whole.bins) == whole.measured == len(mains) - whole.missing
     pieces = [Counts.of(piece, STATISTICS) for piece in np.array_split(mains, 3)]
     assert sum(pieces, Counts.none(STATISTICS)) == whole
 
 
 def test_what_is_like_training_is_said_to_be() -> None:
-    found = unlike_training(Counts(bins=(50, 25, 25)), STATISTICS)
+    found = unlike_training(Counts(bins=(50, 25, 25), measured=100), STATISTICS)
     assert found is not None
     assert (found.psi, found.outside_range, found.verdict) == (0, 0, Verdict.LIKE)
 
@@ -73,7 +72,7 @@ def test_a_meter_in_kilowatts_is_unlike_training() -> None:
 
 
 def test_one_home_may_differ_more_than_all_together() -> None:
-    counts = Counts(bins=(10, 60, 30), missing=25)
+    counts = Counts(bins=(10, 60, 30), measured=100, missing=25)
     index = 0.4 * log(5) + 0.35 * log(2.4) + 0.05 * log(1.2)
     alone = unlike_training(counts, STATISTICS)
     assert alone is not None
@@ -94,7 +93,7 @@ def test_one_home_may_differ_more_than_all_together() -> None:
 def test_the_usual_rule_speaks_of_what_is_missing_too(share: float, verdict: Verdict) -> None:
     # 0.15 ln(0.35 / 0.2) - 0.15 ln(0.65 / 0.8) = 0.115, 0.3 ln(2.5) - 0.3 ln(0.5 / 0.8) = 0.416
     missing = round(share * 1000)
-    counts = Counts(bins=((1000 - missing), 0, 0), missing=missing)
+    counts = Counts(bins=(1000 - missing, 0, 0), measured=1000 - missing, missing=missing)
     assert drift(counts, STATISTICS)[1].verdict == verdict
 
 
@@ -108,5 +107,6 @@ def test_nothing_is_said_of_nothing() -> None:
 def test_a_card_without_statistics_compares_with_nothing() -> None:
     bare = InputStatistics(quantiles={}, histogram_edges=(), histogram=(), missing_share=0)
     counts = Counts.of(series(100, np.nan), bare)
+    assert counts == Counts(bins=(), measured=1, missing=1)
     assert unlike_training(counts, bare) is None
     assert drift(counts + counts, bare) == ()

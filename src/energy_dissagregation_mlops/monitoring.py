@@ -42,7 +42,8 @@ class Verdict(StrEnum):
 class Counts:
     """How many samples of the mains lie where; they add up."""
 
-    bins: tuple[int, ...]  # (B,) as the card's histogram has them
+    bins: tuple[int, ...]  # (B,) as the card's histogram has them; none where it has none
+    measured: int = 0
     missing: int = 0
     below: int = 0  # the trained range
     above: int = 0
@@ -63,6 +64,7 @@ class Counts:
         low, high = trained_range(statistics)
         return cls(
             bins=tuple(found.tolist()) if statistics.histogram else (),
+            measured=len(measured),
             missing=len(mains) - len(measured),
             below=int(np.count_nonzero(measured < low)),
             above=int(np.count_nonzero(measured > high)),
@@ -71,15 +73,11 @@ class Counts:
     def __add__(self, other: Counts) -> Counts:
         return Counts(
             bins=tuple(a + b for a, b in zip(self.bins, other.bins, strict=True)),
+            measured=self.measured + other.measured,
             missing=self.missing + other.missing,
             below=self.below + other.below,
             above=self.above + other.above,
         )
-
-    @property
-    def measured(self) -> int:
-        """Samples that are not missing."""
-        return sum(self.bins)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +119,7 @@ def trained_range(statistics: InputStatistics) -> tuple[float, float]:
 
 def unlike_training(counts: Counts, statistics: InputStatistics) -> Comparison | None:
     """What to say of one request's series; None where nothing is measured, or the card has no statistics."""
-    if counts.measured == 0:
+    if counts.measured == 0 or not statistics.histogram:
         return None
     psi = population_stability_index(statistics.histogram, _shares(counts.bins))
     return Comparison(
@@ -132,8 +130,8 @@ def unlike_training(counts: Counts, statistics: InputStatistics) -> Comparison |
 
 
 def drift(counts: Counts, statistics: InputStatistics) -> tuple[Feature, ...]:
-    """Each feature of all that was served against training; none where nothing was served."""
-    if counts.measured == 0:
+    """Each feature of all that was served against training; none where there is nothing to compare."""
+    if counts.measured == 0 or not statistics.histogram:
         return ()
     presence = (1 - statistics.missing_share, statistics.missing_share)
     return (
