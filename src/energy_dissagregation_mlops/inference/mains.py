@@ -51,7 +51,10 @@ def mains_series(
             resampler.add(readings)
         part = resampler.result()
         if part is None:
-            raise DataError(f"{whose} hold no usable reading: expected power in W, found none")
+            raise DataError(
+                f"{whose} hold no usable reading: expected power in W for at least half a sample of "
+                f"{disaggregator.card.sample_period:g} s, found none"
+            )
         parts.append(part)
     return _added_up(parts, whose)
 

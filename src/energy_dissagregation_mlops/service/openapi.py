@@ -22,6 +22,7 @@ from energy_dissagregation_mlops.service.schemas import (
     PredictionRequest,
     PromotionRequest,
 )
+from energy_dissagregation_mlops.service.tensors import InferenceRequest
 
 OPEN = "server"
 SCHEMES = {
@@ -34,6 +35,7 @@ _HAND_READ: tuple[type[BaseModel], ...] = (
     DisaggregationRequest,
     PredictionRequest,
     PromotionRequest,
+    InferenceRequest,
     Problem,
 )
 

@@ -52,7 +52,7 @@ class Problem(BaseModel):
             "examples": [
                 {
                     "type": "about:blank",
-                    "title": "Unprocessable Content",
+                    "title": "Unprocessable Entity",
                     "status": 422,
                     "detail": "power.3: expected a finite number or null; found Infinity",
                     "field": "power.3",
