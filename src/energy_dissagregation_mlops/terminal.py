@@ -7,6 +7,7 @@ is drawn: `edmlops --help` must not wait for it.
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -40,7 +41,8 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> None:
     status = 1
     try:
         # Not standalone: what a command raises comes here, where errors are told in one way.
-        status = app(args=[each for each in given if each != DEBUG], standalone_mode=False) or 0
+        with _interrupts_heard():
+            status = app(args=[each for each in given if each != DEBUG], standalone_mode=False) or 0
         problem = INTERRUPTED if status else None
     except KeyboardInterrupt:  # before there was a command, or after it
         problem, status = INTERRUPTED, 130
@@ -51,6 +53,19 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> None:
     if problem is not None:
         sys.stderr.write(f"error: {problem}\n")
     sys.exit(status)
+
+
+@contextmanager
+def _interrupts_heard() -> Iterator[None]:
+    """Within the block Ctrl-C raises KeyboardInterrupt, where else it would end the process without a word."""
+    unheard = signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+    if unheard:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        if unheard:  # nothing is left to be told, and Python's own leaving would show a traceback
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _told(error: Exception) -> tuple[str | None, int]:

@@ -73,7 +73,7 @@ Process = subprocess.Popen[str]
 def _start(*arguments: object, group: bool = False) -> Process:
     # A shell starts background jobs with Ctrl-C ignored: a terminal does not, nor does this.
     return subprocess.Popen(
-        [sys.executable, "-m", "energy_dissagregation_mlops.cli", *map(str, arguments)],
+        [sys.executable, "-m", "energy_dissagregation_mlops", *map(str, arguments)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler), start_new_session=group,
     )  # fmt: skip

@@ -288,6 +288,6 @@ def test_a_bundle_with_a_changed_byte_is_refused(name, trained, edmlops, tmp_pat
 
 
 def test_debug_shows_the_traceback(empty):
-    command = [sys.executable, "-m", "energy_dissagregation_mlops.cli", "--debug", "inspect", "nowhere.csv"]
+    command = [sys.executable, "-m", "energy_dissagregation_mlops", "--debug", "inspect", "nowhere.csv"]
     made = subprocess.run(command, capture_output=True, text=True, check=False)
     assert made.returncode == 1 and "Traceback" in made.stderr and "DataError: nowhere.csv" in made.stderr

@@ -273,7 +273,7 @@ def test_a_disk_that_is_really_full_is_told(command, trained, tmp_path):
     if shutil.which("unshare") is None or subprocess.run([*mount, small], check=False).returncode:
         pytest.skip("no small disk can be mounted here: user namespaces are not allowed")
     words = command.format(folder=tmp_path, raw=trained.raw)
-    script = f"{small} && {sys.executable} -m energy_dissagregation_mlops.cli {words}; status=$?; ls -A {tmp_path}; exit $status"
+    script = f"{small} && {sys.executable} -m energy_dissagregation_mlops {words}; status=$?; ls -A {tmp_path}; exit $status"
     made = subprocess.run([*mount, script], capture_output=True, text=True, check=False)
     assert (made.returncode, made.stdout) == (1, "")
     assert made.stderr.startswith("error: the disk is full (") and "Traceback" not in made.stderr
