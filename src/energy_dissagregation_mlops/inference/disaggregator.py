@@ -58,11 +58,14 @@ class Disaggregator:
             mains: (T,) W on the bundle's grid, NaN where missing.
             start: s since 1970, a whole multiple of the bundle's period: start of the first sample.
         """
+        names = self.card.appliance_names
+        if not len(mains):
+            return self._parts(mains, _no_answer(len(names)), start)
+        if len(mains) <= BLOCK:  # as the stream would, without its joints
+            first = round(start / self.card.sample_period)
+            return self._answer(mains, first, first, first + len(mains))
         blocks = (mains[begin : begin + BLOCK] for begin in range(0, len(mains), BLOCK))
         parts = list(self.stream(blocks, start=start))
-        names = self.card.appliance_names
-        if not parts:
-            return self._parts(mains, _no_answer(len(names)), start)
         return Disaggregation(
             start=start,
             sample_period=self.card.sample_period,
