@@ -139,3 +139,27 @@ def test_help_waits_for_no_heavy_room():
         "download", "simulate", "inspect", "preprocess", "train", "evaluate", "predict", "export", "models",
     ]  # fmt: skip
     assert not any(line.endswith("...") for line in commands)
+
+
+@pytest.mark.parametrize(
+    ("module", "service"),
+    [("torch", "--profile training run --rm train"), ("pyarrow.lib", "--profile cli run --rm cli")],
+)
+def test_a_package_that_is_not_installed_is_told_with_the_service_that_has_it(
+    module: str, service: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status_of(ModuleNotFoundError(name=module)) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {module.partition('.')[0]} is not installed here") and service in said
+    assert said.count("\n") == 1
+
+
+def test_a_module_of_our_own_that_is_missing_is_our_fault_and_shows_its_traceback() -> None:
+    app = typer.Typer()
+
+    @app.command()
+    def command() -> None:
+        raise ModuleNotFoundError(name="energy_dissagregation_mlops.gone")
+
+    with pytest.raises(ModuleNotFoundError):
+        terminal.run(app, [])

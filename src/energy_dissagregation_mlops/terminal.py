@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 DEBUG = "--debug"
 FILE_WIDTH = 160  # columns
+TRAINING_MODULES = (
+    "torch",
+    "onnx",
+    "onnxscript",
+)  # of the extra "train"; the command line's others are of "cli"
 INTERRUPTED = "interrupted: nothing was left half-written; run it again to go on"
 
 Update = Callable[[float, float | None, str], None]  # (done, total or None, what is going on)
@@ -46,7 +51,7 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> None:
         problem = INTERRUPTED if status else None
     except KeyboardInterrupt:  # before there was a command, or after it
         problem, status = INTERRUPTED, 130
-    except (EdmlopsError, OSError, TyperException) as error:
+    except (EdmlopsError, OSError, TyperException, ModuleNotFoundError) as error:
         if debug:
             raise
         problem, status = _told(error)
@@ -72,6 +77,8 @@ def _told(error: Exception) -> tuple[str | None, int]:
     """An error in one line, and the status to exit with."""
     if isinstance(error, OSError):
         return f"{error.filename or 'the system'}: {error.strerror or error}", 1
+    if isinstance(error, ModuleNotFoundError):
+        return _missing(error), 1
     message = " ".join(str(getattr(error, "format_message", error.__str__)()).split())
     if isinstance(error, EdmlopsError):
         return message, 1
@@ -81,6 +88,21 @@ def _told(error: Exception) -> tuple[str | None, int]:
         error.show()  # type: ignore[attr-defined]
         return None, 0
     return f"{message} (`{path} --help` shows how)", 2
+
+
+def _missing(error: ModuleNotFoundError) -> str:
+    """Where a command runs whose packages are not installed here: each image holds its own service's."""
+    module = (error.name or "").partition(".")[0]
+    if module == __package__:
+        raise error
+    if module in TRAINING_MODULES:
+        extra, service = "train", "docker compose --profile training run --rm train"
+    else:
+        extra, service = "cli", "docker compose --profile cli run --rm cli edmlops"
+    return (
+        f"{module} is not installed here, and this command needs it: run it in the {extra} service "
+        f"(`{service} …`), or install the package with [{extra}]"
+    )
 
 
 class _Lines(logging.Handler):
