@@ -42,8 +42,8 @@ runtime_options() {
 # Headers, static libraries, tests, torch's test programs, Arrow's network protocols: nothing here imports them.
 leave_out() {
   cd "$("$UV_PYTHON" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
-  rm -rf torch/test torch/bin torch/include torch/share pyarrow/include numpy/_core/include
-  rm -rf ./*/tests pyarrow/libarrow_flight* pyarrow/_flight* pyarrow/libarrow_substrait* pyarrow/_substrait*
+  rm -rf torch/test torch/bin/*[Tt]est* torch/bin/protoc* torch/include torch/share pyarrow/include numpy/_core/include
+  rm -rf ./*/tests pyarrow/libarrow_flight* pyarrow/_flight*
   for each in numpy sympy networkx fontTools; do
     [ ! -d "$each" ] || find "$each" -depth -type d -name tests -exec rm -rf {} +
   done
