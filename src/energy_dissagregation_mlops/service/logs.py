@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
-
-import orjson
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
@@ -58,7 +57,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             content["exception"] = self.formatException(record.exc_info)
-        return orjson.dumps(content, default=str).decode()
+        return json.dumps(content, default=str)  # text that is no UTF-8 is escaped, where orjson refuses it
 
 
 class TextFormatter(logging.Formatter):

@@ -92,7 +92,7 @@ def problem(
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
-        "detail": detail,
+        "detail": detail.encode(errors="replace").decode(),
         **({"field": field} if field else {}),
         "request_id": request_id.get(),
         **(also or {}),
