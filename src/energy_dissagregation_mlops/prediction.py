@@ -101,11 +101,11 @@ def predict(
     blocks = (mains.power[begin : begin + BLOCK] for begin in range(0, len(mains.power), BLOCK))
     with ExitStack() as stack:
         asides = [stack.enter_context(atomic_file(file)) for file in files]
-        with _Writer(asides[0], output.suffix, _power_schema(card.appliance_names)) as writer:
+        with _Writer(asides[0], output.suffix, power_schema(card.appliance_names)) as writer:
             done = 0
             for part in disaggregator.stream(blocks, start=mains.start):
                 summary.add(part)
-                writer.write(_power_table(part))
+                writer.write(power_table(part))
                 done += len(part.mains)
                 if progress is not None:
                     progress(done, len(mains.power))
@@ -152,22 +152,25 @@ class _Writer:
         self._writer.write_table(table)
 
 
-_INSTANT = pa.timestamp("ms", tz="UTC")
+INSTANT = pa.timestamp("ms", tz="UTC")
 
 
-def _power_schema(appliances: tuple[str, ...]) -> pa.Schema:
-    return pa.schema([(TIME, _INSTANT), *((name, pa.float32()) for name in (MAINS, *appliances, OTHER))])
+def power_schema(appliances: tuple[str, ...]) -> pa.Schema:
+    """The columns of the table of power, W."""
+    return pa.schema([(TIME, INSTANT), *((name, pa.float32()) for name in (MAINS, *appliances, OTHER))])
 
 
-def _instants(seconds: object) -> pa.Array:
-    return pa.array(np.round(np.asarray(seconds, np.float64) * 1000).astype(np.int64)).cast(_INSTANT)
+def instants(seconds: object) -> pa.Array:
+    """Seconds since 1970 as times in UTC."""
+    return pa.array(np.round(np.asarray(seconds, np.float64) * 1000).astype(np.int64)).cast(INSTANT)
 
 
-def _power_table(part: Disaggregation) -> pa.Table:
+def power_table(part: Disaggregation) -> pa.Table:
+    """A row a sample: its time, the mains and what it is made of."""
     time = part.start + part.sample_period * np.arange(len(part.mains))
     # A missing sample is null, which every reader of either format takes for missing.
     columns = [pa.array(row, pa.float32(), from_pandas=True) for row in (part.mains, *part.power, part.other)]
-    return pa.Table.from_arrays([_instants(time), *columns], schema=_power_schema(part.appliances))
+    return pa.Table.from_arrays([instants(time), *columns], schema=power_schema(part.appliances))
 
 
 def _daily_table(days: list[DayEnergy], appliances: tuple[str, ...]) -> pa.Table:
@@ -184,8 +187,8 @@ def _activation_table(activations: list[Activation]) -> pa.Table:
     return pa.table(
         {
             "appliance": pa.array([each.appliance for each in activations], pa.string()),
-            "start": _instants([each.start for each in activations]),
-            "stop": _instants([each.stop for each in activations]),
+            "start": instants([each.start for each in activations]),
+            "stop": instants([each.stop for each in activations]),
             "energy_kwh": pa.array([each.energy / JOULES_PER_KWH for each in activations], pa.float64()),
             "peak_power": pa.array([each.peak for each in activations], pa.float32()),
         }

@@ -45,17 +45,23 @@ _NOT_A_TIME = time_rank("")  # what a name ranks that does not sound like a time
 class ParquetTable:
     """A Parquet file with a column of times and one of power, and perhaps appliances'."""
 
-    def __init__(self, path: Path, columns: Columns) -> None:
+    def __init__(self, origin: Path | pa.Table, columns: Columns, *, where: str = "the table") -> None:
         """Read the schema and the first rows.
+
+        Args:
+            origin: the file, or its rows where they are in memory already: they are read alike.
+            columns: what a person says of them.
+            where: what messages call a table in memory.
 
         Raises:
             DataError: it is no Parquet, or leaves open what is what.
             UnknownNameError: ``columns`` names a column or a time zone that does not exist.
         """
-        self.path = path
+        self._origin = origin
+        self.path = origin if isinstance(origin, Path) else where
         self.tallies: dict[str, Tally] = {}
         self._columns = columns
-        self._schema = self._open().schema_arrow
+        self._schema = origin.schema if isinstance(origin, pa.Table) else self._open(origin).schema_arrow
         self._numeric = [field.name for field in self._schema if _holds_numbers(field.type)]
         self._time = self._find_time()
         self._numeric = [name for name in self._numeric if name != self._time]
@@ -106,20 +112,22 @@ class ParquetTable:
         yield from parts(*watts.finish(), max_rows=max_rows)
         close(tally, series, watts=watts, calendar=calendar, where=str(self.path))
 
-    def _open(self) -> pq.ParquetFile:
+    def _open(self, path: Path) -> pq.ParquetFile:
         try:
-            return pq.ParquetFile(self.path)
+            return pq.ParquetFile(path)
         except (pa.ArrowException, OSError) as error:
             reason = " ".join(str(error).split())[:120]
             raise DataError(f"{self.path} can't be read as Parquet ({reason}): write it anew") from None
 
     def _batches(self, column: str, max_rows: int) -> Iterator[pa.RecordBatch]:
-        wanted = [self._time, column, *([self._missing] if self._missing else [])]
+        wanted = list(dict.fromkeys([self._time, column, *([self._missing] if self._missing else [])]))
+        rows = min(max_rows, 1 << 20)
+        if isinstance(self._origin, pa.Table):
+            yield from self._origin.select(wanted).to_batches(max_chunksize=rows)
+            return
         try:
-            with self._open() as file:
-                yield from file.iter_batches(
-                    batch_size=min(max_rows, 1 << 20), columns=list(dict.fromkeys(wanted))
-                )
+            with self._open(self._origin) as file:
+                yield from file.iter_batches(batch_size=rows, columns=wanted)
         except (pa.ArrowException, OSError) as error:
             reason = " ".join(str(error).split())[:120]
             raise DataError(f"{self.path} is damaged ({reason}): write it anew") from None

@@ -54,7 +54,7 @@ class Summary:
         for finder, power, on in zip(self.finders, part.power, part.on, strict=True):
             finder.add(power, on, start=part.start)
         rows = {MAINS: part.mains, **dict(zip(part.appliances, part.power, strict=True)), OTHER: part.other}
-        for day, span in self._days(part):
+        for day, span in days_of(part, self.zone):
             measured = np.isfinite(part.mains[span])
             self._seconds[day] = self._seconds.get(day, 0.0) + float(measured.sum()) * part.sample_period
             joules = self._joules.setdefault(day, dict.fromkeys(rows, 0.0))
@@ -77,15 +77,16 @@ class Summary:
         found = [activation for finder in self.finders for activation in finder.result()]
         return sorted(found, key=lambda each: (each.start, each.appliance))
 
-    def _days(self, part: Disaggregation) -> list[tuple[date, slice]]:
-        """The local days of a block, and which samples start in each."""
-        length = len(part.mains)
-        day = datetime.fromtimestamp(part.start, UTC).astimezone(self.zone).date()
-        days, begin = [], 0
-        while begin < length:
-            midnight = datetime.combine(day + timedelta(days=1), time(), self.zone).timestamp()
-            end = min(length, int(np.ceil((midnight - part.start) / part.sample_period)))
-            if end > begin:
-                days.append((day, slice(begin, end)))
-            day, begin = day + timedelta(days=1), max(begin, end)
-        return days
+
+def days_of(part: Disaggregation, zone: ZoneInfo) -> list[tuple[date, slice]]:
+    """The local days of a block, in order, and which of its samples start in each."""
+    length = len(part.mains)
+    day = datetime.fromtimestamp(part.start, UTC).astimezone(zone).date()
+    days, begin = [], 0
+    while begin < length:
+        midnight = datetime.combine(day + timedelta(days=1), time(), zone).timestamp()
+        end = min(length, int(np.ceil((midnight - part.start) / part.sample_period)))
+        if end > begin:
+            days.append((day, slice(begin, end)))
+        day, begin = day + timedelta(days=1), max(begin, end)
+    return days
