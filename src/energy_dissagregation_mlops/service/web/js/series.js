@@ -49,7 +49,8 @@ export function mean(of, from, to) {
  * @param {number} most
  */
 export function stepFor(seconds, samplePeriod, most) {
-  const least = Math.max(seconds / most, samplePeriod);
+  const least = seconds / most;
+  if (least <= samplePeriod) return samplePeriod;
   const whole = STEPS.find((step) => step >= least && step % samplePeriod === 0);
   return whole ?? Math.ceil(least / samplePeriod) * samplePeriod;
 }

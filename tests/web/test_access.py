@@ -1,0 +1,134 @@
+"""Who can use the page: keys only, a screen reader, a phone, the dark; and what keeps its code honest."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MODULES = ROOT / "node_modules"
+AXE = MODULES / "axe-core" / "axe.min.js"
+NEEDS_NODE_MODULES = "node_modules is absent: run `python scripts/fetch_web.py --dev`"
+PHONE = {"width": 375, "height": 812}
+
+
+@pytest.fixture
+def required() -> Callable[[Path], None]:
+    def check(path: Path) -> None:
+        if not path.exists():
+            (pytest.fail if os.environ.get("REQUIRE_BROWSER") else pytest.skip)(NEEDS_NODE_MODULES)
+
+    return check
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_to_complain_of(open_page, show, required, scheme: str) -> None:
+    required(AXE)
+    page = show(open_page(color_scheme=scheme, viewport=PHONE if scheme == "dark" else None))
+    page.fill("#price", "0.3")
+    for summary in page.locator("summary").all():
+        summary.click()
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    told = [
+        (each["id"], node["target"], node["failureSummary"][:200])
+        for each in found["violations"]
+        for node in each["nodes"][:3]
+    ]
+    assert told == []
+
+
+def test_from_the_sample_home_to_one_use_with_keys_alone(open_page) -> None:
+    page = open_page()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    page.keyboard.press("Enter")
+    for _ in range(10):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "sample":
+            break
+    page.keyboard.press("Enter")
+    page.get_by_text("Sample home is read.").wait_for()
+    assert page.evaluate("document.activeElement.id") == "home"  # what is new is where one goes on
+    before = page.locator("#view").inner_text()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.closest('#uses') !== null"):
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_function("before => document.querySelector('#view').textContent !== before", arg=before)
+    assert page.evaluate("document.activeElement.id") == "chart"
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+
+
+def test_what_happens_is_told_to_a_screen_reader(open_page, show) -> None:
+    page = open_page()
+    tree = page.locator("body").aria_snapshot()
+    for part in (
+        "- banner",
+        "- main",
+        "- contentinfo",
+        '- heading "What used the electricity?" [level=1]',
+        "- status",
+    ):
+        assert part in tree
+    assert "or drop the file anywhere on this page" in tree
+    show(page)
+    tree = page.locator("body").aria_snapshot()
+    assert "- status: my_home.csv is read." in tree
+    assert '- group "Power over time"' in tree
+    assert "- img " in tree and "Energy on each of 1 day" in tree
+
+
+def test_the_chart_has_a_table_that_says_the_same(sample) -> None:
+    page = sample
+    page.get_by_text("What the chart shows, as a table").click()
+    table = page.locator("#chart-table")
+    assert table.locator("thead th").all_inner_texts()[:2] == ["From", "Mains"]
+    whole = table.locator("tbody tr").count()
+    assert whole == 30  # of 30 days
+    caption = table.locator("caption").inner_text()
+    page.locator("#nearer").click()
+    page.wait_for_function(
+        "caption => document.querySelector('#chart-table caption').textContent !== caption", arg=caption
+    )
+
+
+def test_a_phone_shows_everything_without_sideways_scrolling(open_page, show) -> None:
+    page = show(open_page(viewport=PHONE, has_touch=True, is_mobile=True))
+    page.fill("#price", "0.3")
+    assert page.evaluate("document.documentElement.scrollWidth") == 375
+    small = page.evaluate(
+        """() => [...document.querySelectorAll("button:not(.link), select, input:not(.quiet)")]
+            .filter(each => each.offsetParent && each.getBoundingClientRect().height < 40).map(each => each.id)"""
+    )
+    assert small == []
+    canvas = page.locator("#chart canvas").bounding_box()
+    assert canvas and canvas["width"] > 300
+
+
+def test_dark_is_dark_and_changes_while_the_page_is_open(open_page, show) -> None:
+    page = show(open_page(color_scheme="dark"))
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(21, 22, 20)"
+    page.emulate_media(color_scheme="light")
+    page.wait_for_function("getComputedStyle(document.body).backgroundColor === 'rgb(250, 248, 244)'")
+    assert page.locator("#chart canvas").count() == 1
+
+
+def test_nothing_moves_for_who_asked_for_calm(open_page) -> None:
+    page = open_page(reduced_motion="reduce")
+    page.route("**/v1/disaggregate*", lambda route: None)
+    page.get_by_role("button", name="Try a sample home").click()
+    page.locator(".busy").wait_for()
+    assert page.evaluate("getComputedStyle(document.querySelector('.busy')).animationName") == "none"
+
+
+def test_the_pages_types_hold(required) -> None:
+    binaries = sorted(MODULES.glob("@typescript/typescript-*/lib/tsc"))
+    required(binaries[0] if binaries else MODULES / "typescript")
+    done = subprocess.run([binaries[0], "-p", ROOT], capture_output=True, text=True, timeout=120)
+    assert done.stdout == "" and done.returncode == 0

@@ -1,0 +1,227 @@
+"""What a person does on the page: a file or the sample home in, answers, downloads and troubles out."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator
+
+REFUSED = "Failed to load resource"  # Chromium's own line for an answer that is no 200
+
+
+def number(text: str | None) -> float:
+    found = re.search(r"[\d,]+(\.\d+)?", text or "")
+    assert found, text
+    return float(found.group().replace(",", ""))
+
+
+def cells(table: Locator, column: int) -> list[str]:
+    return table.locator(f"tbody tr > :nth-child({column})").all_inner_texts()
+
+
+def test_the_page_says_what_it_is_for_before_anything_is_sent(open_page) -> None:
+    page = open_page()
+    assert page.title() == "What used the electricity?"
+    assert page.get_by_role("heading", level=1).inner_text() == "What used the electricity?"
+    assert page.locator("#results").is_hidden()
+
+
+def test_the_sample_home_is_shown_with_parts_that_sum_to_the_whole(sample, server) -> None:
+    assert sample.get_by_role("heading", name="Sample home").is_visible()
+    assert "30 days" in sample.locator("#span").inner_text()
+    table = sample.locator("#appliances")
+    assert set(cells(table, 1)) == {"Dishwasher", "Fridge", "Washing machine", "Kettle", "Microwave", "Other"}
+    whole = number(table.locator("tfoot td").first.inner_text())
+    assert sum(number(text) for text in cells(table, 2)) == pytest.approx(whole, abs=1)
+    assert sample.locator("#chart canvas").is_visible()
+    assert sample.locator("#days svg g").count() == 30
+    assert "readings cover 98%" in sample.locator("#quality").inner_text()
+    limits = sample.locator("#limits").inner_text()
+    homes = sample.request.get(f"{server.url}/info").json()["bundle"]["num_houses"]
+    assert f"learned from {homes} homes (Simulated homes): none of them is real" in limits
+    assert "one value every 1 min" in limits
+    assert "Simulated, version 1" in sample.locator("#bundle").inner_text()
+
+
+def test_a_meters_file_is_shown_under_its_name(open_page, show) -> None:
+    page = show(open_page())
+    assert "1 Mar 2024 to 1 Mar 2024, 1 day" in page.locator("#span").inner_text()
+    # 3 h at 100 W, and 9 min of 2.5 kW more
+    assert number(page.locator("#appliances tfoot td").first.inner_text()) == pytest.approx(0.7, abs=0.05)
+
+
+def test_a_dropped_file_and_a_packed_one_are_read_like_a_chosen_one(open_page, show, meter_csv: Path) -> None:
+    page = open_page()
+    page.evaluate(
+        """content => {
+            const files = new DataTransfer();
+            files.items.add(new File([content], "dropped.csv"));
+            document.body.dispatchEvent(new DragEvent("drop", {dataTransfer: files, bubbles: true, cancelable: true}));
+        }""",
+        meter_csv.read_text(),
+    )
+    page.get_by_text("dropped.csv is read.").wait_for()
+    packed = meter_csv.with_name("packed.csv.gz")
+    packed.write_bytes(gzip.compress(meter_csv.read_bytes()))
+    show(page, packed)
+
+
+def test_a_price_gives_costs_at_once_and_is_remembered(open_page, show) -> None:
+    page = show(open_page())
+    assert "Cost" not in page.locator("#appliances thead").inner_text()
+    page.fill("#price", "25")
+    page.select_option("#currency", "GBP")
+    cost = page.locator("#appliances tfoot td").nth(2).inner_text()
+    assert cost.startswith("£")
+    assert number(cost) == pytest.approx(0.675 * 25, abs=0.1)  # 3 h at 100 W, and 9 min of 2.5 kW more
+    page.reload()
+    assert page.input_value("#price") == "25"
+    assert page.input_value("#currency") == "GBP"
+
+
+def test_another_time_zone_moves_days_and_times(open_page, show) -> None:
+    page = show(open_page())
+    assert page.input_value("#zone") == "Europe/London"
+    page.select_option("#zone", "America/New_York")
+    page.get_by_text("29 Feb 2024 to 29 Feb 2024").wait_for()  # midnight of 1 March UTC is 19:00 there
+    assert page.locator("#days-table tbody th button").all_text_contents() == ["29 Feb 2024"]
+    assert page.locator("#view").inner_text().startswith("Thu 29 Feb, 19:00")
+
+
+def test_three_tables_can_be_saved(sample) -> None:
+    def saved(button: str) -> tuple[str, list[list[str]]]:
+        with sample.expect_download() as download:
+            sample.get_by_role("button", name=button).click()
+        rows = list(csv.reader(download.value.path().read_text().splitlines()))
+        return download.value.suggested_filename, rows
+
+    name, rows = saved("Power (CSV)")
+    assert name == "Sample_home_power.csv"
+    assert rows[0][:2] == ["time", "mains"] and rows[0][-1] == "other"
+    assert len(rows) == 43_201
+    assert sum(map(float, rows[1][2:])) == pytest.approx(float(rows[1][1]), abs=0.1)
+    name, rows = saved("Days (CSV)")
+    assert name == "Sample_home_days.csv" and len(rows) == 31
+    name, rows = saved("Uses (CSV)")
+    assert name == "Sample_home_uses.csv"
+    count = number(sample.locator("#uses-count").inner_text())
+    assert len(rows) == count + 1
+    assert rows[1][1] <= rows[2][1] <= rows[3][1]
+
+
+def test_uses_are_listed_by_energy_and_by_appliance(sample) -> None:
+    uses = sample.locator("#uses")
+    energies = [number(text) for text in cells(uses, 4)]
+    assert len(energies) == 50
+    assert energies == sorted(energies, reverse=True)
+    sample.select_option("#uses-of", "kettle")
+    assert set(cells(uses, 1)) == {"Kettle"}
+    all_of_it = number(sample.locator("#uses-count").inner_text())
+    sample.get_by_role("button", name="Show more").click()
+    assert uses.locator("tbody tr").count() == min(all_of_it, 250)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"name,colour\nkettle,red\n", "column"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00\x00", "expected"),
+        (
+            b"time,power (W)\n2024-01-01T00:00Z,5\n2024-01-01T00:01Z,6\n2024-01-01T00:02Z,much\n",
+            "found 'much'",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said_in_words(
+    open_page, tmp_path: Path, content: bytes, said: str
+) -> None:
+    page = open_page(expected=REFUSED)
+    path = tmp_path / "wrong.csv"
+    path.write_bytes(content)
+    page.set_input_files("#file", path)
+    problem = page.get_by_role("alert")
+    problem.wait_for()
+    assert said in problem.inner_text()
+    assert page.locator("#results").is_hidden()
+
+
+def test_a_file_is_read_anew_with_what_its_owner_says_of_it(open_page, show, tmp_path: Path) -> None:
+    path = tmp_path / "kilo.csv"
+    path.write_text("time,power (W)\n" + "".join(f"2024-03-01T00:{m:02}Z,{m % 3}\n" for m in range(60)))
+    page = show(open_page(), path)
+    assert page.locator("#appliances tfoot td").first.inner_text() == "0.00 kWh"
+    page.get_by_text("Say how to read it").click()
+    page.select_option("#unit", "kW")
+    page.get_by_role("button", name="Read it again").click()
+    page.locator("#appliances tfoot").get_by_text("1.0 kWh").wait_for()  # an hour of 1 kW in the mean
+
+
+def test_too_large_and_empty_files_are_refused_before_they_are_sent(open_page, tmp_path: Path) -> None:
+    page = open_page()
+    path = tmp_path / "large.csv"
+    path.write_bytes(b"0" * (21 << 20))
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.set_input_files("#file", path)
+    page.get_by_role("alert").get_by_text("expected at most 20 MB").wait_for()
+    path.write_bytes(b"")
+    page.set_input_files("#file", path)
+    page.get_by_role("alert").get_by_text("is empty").wait_for()
+    assert not any("/v1/" in url for url in asked)
+
+
+def test_a_servers_key_is_asked_for_and_then_used(open_page, run_server, meter_csv: Path) -> None:
+    with run_server(API_KEY="a secret of this test") as server:
+        page = open_page(server.url, expected=REFUSED)
+        page.set_input_files("#file", meter_csv)
+        key = page.get_by_label("API key")
+        key.fill("a guess")
+        page.get_by_role("button", name="Use this key").click()
+        page.wait_for_function("document.querySelector('#key')?.value === ''")
+        key.fill("a secret of this test")
+        key.press("Enter")
+        page.get_by_text("my_home.csv is read.").wait_for()
+        assert page.get_by_role("alert").is_hidden()
+
+
+def test_a_server_that_went_away_is_named_and_the_file_can_be_tried_again(
+    open_page, run_server, meter_csv: Path
+) -> None:
+    with run_server() as server:
+        page = open_page(server.url, expected="ERR_CONNECTION_REFUSED")
+        server.process.terminate()
+        server.process.wait()
+        page.set_input_files("#file", meter_csv)
+        page.get_by_role("alert").get_by_text("The server does not answer").wait_for()
+        assert page.get_by_role("button", name="Try again").is_visible()
+
+
+def test_without_the_chart_everything_else_is_there_and_the_page_says_what_is_missing(
+    open_page, show
+) -> None:
+    page = open_page(expected=f"{REFUSED}|uPlot")
+    page.route("**/vendor/**", lambda route: route.fulfill(status=404, body=""))
+    page.reload()
+    show(page)
+    page.get_by_text("The chart is missing").wait_for()
+    assert page.locator("#appliances tbody tr").count() == 6
+    assert page.locator("#chart-table tbody tr").count() > 10
+    page.locator("#uses tbody button").first.click()
+
+
+def test_the_page_loads_nothing_that_this_server_does_not_send(open_page, server) -> None:
+    page = open_page()
+    answer = page.request.get(server.url)
+    assert answer.headers["content-security-policy"].startswith("default-src 'self'; object-src 'none'")
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    module = page.request.get(f"{server.url}/static/js/main.js")
+    assert module.headers["x-content-type-options"] == "nosniff"
+    assert page.request.get(f"{server.url}/static/../api.py").status == 404
+    assert page.request.get(f"{server.url}/static/%2e%2e/app.py").status == 404
