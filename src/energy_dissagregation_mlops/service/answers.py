@@ -8,13 +8,13 @@ Shapes: T samples of the grid, A appliances.
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from energy_dissagregation_mlops.activations import Activation
 from energy_dissagregation_mlops.errors import UnknownNameError
@@ -38,6 +38,7 @@ from energy_dissagregation_mlops.vocabulary import (
 )
 
 DECIMALS = 1  # of watts: no meter of a home is more exact
+_ROWS = 1 << 14  # of a table that are written at a time
 GZIP_LEVEL = 1  # level 6 takes five times as long for a tenth less
 
 
@@ -183,19 +184,18 @@ def _use(found: Activation) -> dict[str, float]:
 def _table(found: Disaggregation, names: tuple[str, ...]) -> bytes:
     """The table of power that `edmlops predict` writes: a row a sample, W, nothing where missing."""
     rows = [found.appliances.index(name) for name in names]
-    columns = np.vstack([found.mains, found.power[rows], found.other])
-    seconds = found.start + found.sample_period * np.arange(len(found.mains))
-    unit: Literal["s", "ms"] = "s" if float(found.sample_period).is_integer() else "ms"
-    times = np.datetime_as_string((seconds * 1000).round().astype("datetime64[ms]"), unit=unit)
-    header = orjson.dumps([TIME, MAINS, *names, OTHER])[1:-1]
-    lines = _lines(np.ascontiguousarray(rounded(columns).T))
-    table = (b"%bZ,%b" % (time, line) for time, line in zip(times.astype("S").tolist(), lines, strict=True))
-    return b"\n".join((header, *table, b""))
+    columns = np.ascontiguousarray(rounded(np.vstack([found.mains, found.power[rows], found.other])).T)
+    milliseconds = np.round((found.start + found.sample_period * np.arange(len(columns))) * 1000)
+    times = milliseconds.astype("datetime64[ms]")
+    header = orjson.dumps([TIME, MAINS, *names, OTHER])[1:-1] + b"\n"
+    blocks = range(0, len(columns), _ROWS)
+    return b"".join([header, *(_rows(times[i : i + _ROWS], columns[i : i + _ROWS]) for i in blocks)])
 
 
-def _lines(rows: FloatArray) -> Iterator[bytes]:
-    """Rows (T, C) of numbers with commas between."""
-    block = 1 << 14
-    for begin in range(0, len(rows), block):
-        text = orjson.dumps(rows[begin : begin + block], option=orjson.OPT_SERIALIZE_NUMPY)
-        yield from text[2:-2].replace(b"null", b"").split(b"],[")
+def _rows(times: NDArray[np.datetime64], columns: FloatArray) -> bytes:
+    """Lines of a table: times (T,), numbers (T, C), nothing for NaN."""
+    unit: Literal["s", "ms"] = "ms" if (times.astype(np.int64) % 1000).any() else "s"
+    written_times = np.datetime_as_string(times, unit=unit).astype("S").tolist()
+    numbers = orjson.dumps(columns, option=orjson.OPT_SERIALIZE_NUMPY)[2:-2].replace(b"null", b"")
+    lines = zip(written_times, numbers.split(b"],["), strict=True)
+    return b"".join([b"%bZ,%b\n" % line for line in lines])

@@ -149,7 +149,7 @@ def _moments(values: Sequence[object], time_zone: str, field: str) -> TimeArray:
         times = _numbers(values)
         within = (times >= EARLIEST) & (times < LATEST)
     elif kinds == {str}:
-        times, within = _written([str(value) for value in values], time_zone)
+        times, within = _written(cast(list[str], values), time_zone)
     else:
         within = np.array([type(value) in (int, float) for value in values])
         within = within if within.any() else np.array([type(value) is str for value in values])
@@ -171,7 +171,7 @@ def _numbers(values: Sequence[object]) -> TimeArray:
 
 def _written(texts: list[str], time_zone: str) -> tuple[TimeArray, BoolArray]:
     """Times as text, (R,) s since 1970, and which of them say a time; the clock's skipped ones are NaN."""
-    rows = split("".join(f"{text}\n" for text in texts).encode(), _NO_DELIMITER)
+    rows = split(("\n".join(texts) + "\n").encode(), _NO_DELIMITER)
     if len(rows) != len(texts):
         return np.empty(0), np.array(["\n" not in text for text in texts])
     cells = rows.cells(0)
