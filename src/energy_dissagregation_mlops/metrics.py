@@ -121,6 +121,15 @@ def teca(sums: Totals) -> float:
     return 1 - _ratio(sums.absolute_error, 2 * sums.true)
 
 
+def skill(sums: Totals) -> float:
+    """What is gained on always off: 1 - sum |ŷ - y| / sum y; 0 is worth nothing, NaN where nothing was used.
+
+    A forecast's skill score (Murphy 1988, doi:10.1175/1520-0493(1988)116<2417:SSBOTM>2.0.CO;2) of the absolute
+    error: always off is wrong by sum y, since power is not below zero. It is 2 TECA - 1.
+    """
+    return 1 - _ratio(sums.absolute_error, sums.true)
+
+
 def precision(sums: Totals) -> float:
     """Of the samples predicted on, those that are; NaN where none is predicted."""
     return _ratio(sums.num_both_on, sums.num_predicted_on)
@@ -259,6 +268,7 @@ class Scores:
     sae: float
     nde: float
     teca: float
+    skill: float  # against always off
     precision: float  # of samples
     recall: float
     f1: float
@@ -311,6 +321,7 @@ class Scorer:
             sae=sae(sums),
             nde=nde(sums),
             teca=teca(sums),
+            skill=skill(sums),
             precision=precision(sums),
             recall=recall(sums),
             f1=f1(sums),
