@@ -261,6 +261,46 @@ def evaluate(
 
 
 @app.command()
+def benchmark(
+    protocol: Annotated[Path, typer.Argument(help="Its YAML file, as configs/benchmarks/refit_60s.yaml.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(help="A folder for what is trained and for the table; by default in reports."),
+    ] = None,
+    split: Annotated[
+        list[str] | None, typer.Option(help="One of the protocol's splits; repeat it. By default all.")
+    ] = None,
+    contestant: Annotated[
+        list[str] | None, typer.Option(help="One of its contestants; repeat it. By default all.")
+    ] = None,
+    data_folder: Annotated[
+        Path | None, typer.Option(help="The store; by default DATA_PATH/processed.")
+    ] = None,
+) -> None:
+    """Compare networks and baselines under a protocol, on homes that none has seen.
+
+    What is trained is kept: run again, it goes on where it was.
+    """
+    from energy_dissagregation_mlops import results
+    from energy_dissagregation_mlops.cores import let_waiting_threads_sleep
+
+    let_waiting_threads_sleep()
+    from energy_dissagregation_mlops.arena import benchmark as arena
+    from energy_dissagregation_mlops.arena.protocol import load_protocol
+    from energy_dissagregation_mlops.arena.table import Table
+    from energy_dissagregation_mlops.store import Store
+
+    wanted = arena.part_of(load_protocol(protocol), splits=split or (), contestants=contestant or ())
+    folder = output or Path("reports", "benchmarks", wanted.name)
+    places = arena.Places(
+        store=Store(data_folder or settings.processed_path()), raw=settings.raw_path(), output=folder
+    )
+    with terminal.bar("benchmark") as update:
+        table = Table.of(arena.run(wanted, places, update=update))
+    results.show_benchmark(wanted.name, table.overall("mae"), table.write(folder))
+
+
+@app.command()
 def predict(
     meter_file: Annotated[Path, typer.Argument(help="Your meter's CSV or Parquet, or a data set's file.")],
     output: Annotated[
@@ -396,7 +436,3 @@ def _columns(
 def main() -> None:
     """Run `edmlops`."""
     terminal.run(app)
-
-
-if __name__ == "__main__":
-    main()

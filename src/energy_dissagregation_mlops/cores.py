@@ -26,6 +26,13 @@ def available_cores() -> int:
     return max(1, affinity if quota is None else min(affinity, int(quota)))
 
 
+def let_waiting_threads_sleep() -> None:
+    """Have torch's threads sleep when they wait long; to be called before torch is first imported."""
+    # Read at that moment: how often a waiting thread looks before it sleeps. For ever, as is the default, takes the
+    # cores from all other work, and with any makes training several times slower.
+    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+
+
 @contextmanager
 def pool(processes: int) -> Iterator[ProcessPoolExecutor]:
     """Processes for the length of the block; where it is left early they are stopped, not waited for.

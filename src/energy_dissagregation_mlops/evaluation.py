@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from energy_dissagregation_mlops.activations import cleaned_on
+from energy_dissagregation_mlops.appliances import Appliance
 from energy_dissagregation_mlops.bundle import ApplianceCard, Bundle, Card
 from energy_dissagregation_mlops.errors import LeakError, StoreError
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
@@ -50,7 +51,7 @@ def unseen_houses(card: Card, store: Store) -> list[str]:
         StoreError: there is none.
     """
     manifests = store.manifests(card.sample_period)
-    unseen = [each.reference for each in manifests if not _seen(card, each)]
+    unseen = [each.reference for each in manifests if not has_seen(card, each)]
     if not unseen:
         held = ", ".join(each.reference for each in manifests) or "nothing"
         raise StoreError(
@@ -68,7 +69,7 @@ def evaluate(bundle: Bundle, house: StoredHouse, disaggregator: Disaggregator) -
         StoreError: the house is of another sample period, or has none of the bundle's appliances.
     """
     card, manifest = bundle.card, house.manifest
-    if _seen(card, manifest):
+    if has_seen(card, manifest):
         raise LeakError(
             f"{manifest.reference} was seen in training of {card.reference}: a score on it would say nothing; "
             "name another house, or train without it"
@@ -92,8 +93,13 @@ def evaluate(bundle: Bundle, house: StoredHouse, disaggregator: Disaggregator) -
     )  # fmt: skip
 
 
-def _evaluated(known: ApplianceCard, house: StoredHouse, found: Disaggregation) -> ApplianceEvaluation:
-    """The model and its two baselines on one appliance; on-states are cleaned as the activations that users get."""
+def traces(
+    known: ApplianceCard | Appliance, house: StoredHouse, found: Disaggregation
+) -> tuple[Trace, Trace]:
+    """One appliance of a house as it was measured, and as it is said to be.
+
+    The on-states that are said are cleaned as the activations that users get.
+    """
     row = house.manifest.appliances.index(known.name)
     place = found.appliances.index(known.name)
     true = Trace(power=np.asarray(house.power[row]), on=np.asarray(house.on[row]))
@@ -103,7 +109,12 @@ def _evaluated(known: ApplianceCard, house: StoredHouse, found: Disaggregation) 
         min_on_duration=known.min_on_duration,
         min_off_duration=known.min_off_duration,
     )
-    predicted = Trace(power=found.power[place], on=on)
+    return true, Trace(power=found.power[place], on=on)
+
+
+def _evaluated(known: ApplianceCard, house: StoredHouse, found: Disaggregation) -> ApplianceEvaluation:
+    """The model and its two baselines on one appliance."""
+    true, predicted = traces(known, house, found)
     mean_is_on = known.mean_power >= known.on_power_threshold
 
     def scores(answer: Trace) -> Scores:
@@ -124,7 +135,7 @@ def _constant(watts: float, like: FloatArray, *, on: bool) -> Trace:
     return Trace(power=np.where(present, np.float32(watts), np.float32(np.nan)), on=state)
 
 
-def _seen(card: Card, manifest: Manifest) -> bool:
+def has_seen(card: Card, manifest: Manifest) -> bool:
     """Whether training saw the house, under its name or its mains under another."""
     readings = {each for house in card.houses for each in house.mains_sha256}
     return manifest.reference in card.seen or bool(readings & set(manifest.meters[0].sha256))

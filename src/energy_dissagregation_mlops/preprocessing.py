@@ -263,12 +263,17 @@ def _record(parts: list[tuple[Task, Resampled]]) -> MeterRecord:
 def _configuration(config: PreprocessConfig) -> dict[str, float | str | None]:
     wanted = select(config.appliances)
     return asdict(config) | {
-        "appliances": "; ".join(
-            f"{a.name} {a.on_power_threshold:g} W {a.max_power:g} W {a.min_on_duration:g} s {a.min_off_duration:g} s"
-            for a in wanted
-        ),
+        "appliances": "; ".join(rule_text(each) for each in wanted),
         "package_version": __version__,
     }
+
+
+def rule_text(known: Appliance) -> str:
+    """What turned an appliance's readings into on-states, as a manifest says it."""
+    return (
+        f"{known.name} {known.on_power_threshold:g} W {known.max_power:g} W "
+        f"{known.min_on_duration:g} s {known.min_off_duration:g} s"
+    )
 
 
 def _source_state(dataset: Dataset) -> tuple[int, int]:

@@ -198,6 +198,16 @@ def _evaluation_json(found: Evaluation) -> dict[str, object]:
     }  # fmt: skip
 
 
+def show_benchmark(
+    protocol: str, found: tuple[Sequence[str], Sequence[Sequence[str]]], files: Sequence[Path]
+) -> None:
+    """Everybody's MAE by appliance, and where the whole table is."""
+    titles, rows = found
+    show_table(f"{protocol}: MAE in W on homes never seen in training", titles, rows)
+    for path in files:
+        output().print(str(path))
+
+
 def show_prediction(made: Prediction, card: Card) -> None:
     """What each appliance used, and where the tables are."""
     days = [day for day in made.days if day.measured_seconds > 0]

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from energy_dissagregation_mlops import settings, terminal
+from energy_dissagregation_mlops.cores import let_waiting_threads_sleep
 
 if TYPE_CHECKING:
     from energy_dissagregation_mlops.training.progress import Progress
@@ -53,9 +53,7 @@ def train(
     promote: Annotated[bool, typer.Option(help="Put the new version into production.")] = True,
 ) -> None:
     """Train a network on processed houses; put it into production."""
-    # Read when torch is first imported: how often a waiting thread looks before it sleeps. For ever, as is the
-    # default, takes the cores from all other work, and with any makes training several times slower.
-    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+    let_waiting_threads_sleep()
     from energy_dissagregation_mlops import results, training_run
     from energy_dissagregation_mlops.config import Flags, load_run
     from energy_dissagregation_mlops.registry import Registry

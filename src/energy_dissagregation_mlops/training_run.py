@@ -91,7 +91,7 @@ def train(
     check_name(config.name)
     houses = _open_houses(store, config)
     appliances = _appliances(houses, config)
-    series = [_series(house, appliances) for house in houses]
+    series = [series_of(house, appliances) for house in houses]
     torch.manual_seed(config.training.seed)
     network = networks.build(config.network, tuple(each.name for each in appliances), config.network_options)
     checkpoint = registry.root / config.name / CHECKPOINT
@@ -177,7 +177,8 @@ def _appliances(houses: Sequence[StoredHouse], config: RunConfig) -> tuple[Appli
     return chosen
 
 
-def _series(house: StoredHouse, appliances: Sequence[Appliance]) -> TrainingSeries:
+def series_of(house: StoredHouse, appliances: Sequence[Appliance]) -> TrainingSeries:
+    """A house as it is trained on, with these appliances in this order; (A, T) W."""
     manifest = house.manifest
     length = manifest.length
     power = np.full((len(appliances), length), np.nan, np.float32)

@@ -2,7 +2,10 @@
 
 A network answers for the samples of a window that it sees from both sides: ``margin`` samples at
 either end are context only. Answers for neighbouring windows therefore join without seams when the
-windows start ``core`` samples apart. It knows nothing of files, houses or training.
+windows start ``core`` samples apart. A network that is not ``local``, as a transformer, sees the whole
+of its window from anywhere in it; windows lie on the grid since 1970, so its answers too depend on
+neither blocks nor where a series begins, but for windows that the series' ends cut. It knows nothing of
+files, houses or training.
 
 Shapes: N windows, L window_length, A appliances, K core = L - 2 * margin.
 """
@@ -36,6 +39,8 @@ class Network(nn.Module, ABC):
         bool
     ]  # whether power says nothing of samples that are off, since the gate speaks of those
 
+    local: ClassVar[bool] = True  # whether an answer depends on nothing beyond the margin around it
+
     mains_scale: Tensor  # () W
     power_scale: Tensor  # (A,) W
 
@@ -67,6 +72,11 @@ class Network(nn.Module, ABC):
     def core(self) -> int:
         """K, the samples of a window that are answered for."""
         return self.window_length - 2 * self.margin
+
+    @property
+    def reach(self) -> int:
+        """How many samples to either side an answer may depend on."""
+        return self.margin if self.local else self.window_length - 1
 
     def fit_scales(self, *, mains: float, power: tuple[float, ...]) -> None:
         """Take over the typical watts of the mains, and of each appliance while on, from training houses."""

@@ -107,7 +107,7 @@ def split_of(series: Sequence[TrainingSeries], config: TrainingConfig, network: 
             )
     if config.validation_houses:
         return by_house(series, config.validation_houses)
-    return by_blocks(series, fraction=config.validation_fraction, guard=network.margin)
+    return by_blocks(series, fraction=config.validation_fraction, guard=network.reach)
 
 
 class _Loop:

@@ -1,0 +1,150 @@
+"""Contestants and baselines, trained where that is still to be done, and scored on the test houses.
+
+A trained bundle is kept under a name that ends in a hash of its configuration and of the readings it was
+trained on: it is trained again when one of these changes, and found otherwise. The code that trained it
+is named in its card, and not looked at here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from energy_dissagregation_mlops.appliances import Appliance
+from energy_dissagregation_mlops.arena.baselines import Predictor
+from energy_dissagregation_mlops.arena.protocol import Contestant, Protocol, Split
+from energy_dissagregation_mlops.bootstrap import by_day
+from energy_dissagregation_mlops.bundle import Bundle
+from energy_dissagregation_mlops.config import RunConfig
+from energy_dissagregation_mlops.evaluation import traces
+from energy_dissagregation_mlops.metrics import Scores, Totals, score
+from energy_dissagregation_mlops.registry import Registry
+from energy_dissagregation_mlops.store import Manifest, Store, StoredHouse
+from energy_dissagregation_mlops.training.progress import Report
+from energy_dissagregation_mlops.training_run import train
+
+_HASH_LENGTH = 12  # hexadecimal digits: enough for the runs of a lifetime
+_NAMED_ELSEWHERE = ("name", "description")  # what says nothing of how a run goes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HouseScore:
+    """One predictor on one appliance of one house."""
+
+    house: str
+    appliance: str
+    scores: Scores
+    days: tuple[Totals, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One predictor on all test houses of a split: a baseline, or a contestant with one seed."""
+
+    seed: int | None  # None for a baseline
+    bundle: str | None  # its reference among the arena's own
+    bundle_sha256: str | None
+    git_commit: str | None  # of the code that trained it
+    samples_per_second: float  # of mains, all appliances at once; nan where nothing is computed
+    houses: tuple[HouseScore, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of a split's table: a baseline, or a contestant with all its seeds."""
+
+    name: str
+    network: str | None  # None for a baseline
+    num_weights: int
+    trials: tuple[Trial, ...]
+
+
+def run_of(protocol: Protocol, split: Split, contestant: Contestant, *, seed: int) -> RunConfig:
+    """The training run of a contestant with a seed, as `edmlops train` would be given it; without a name."""
+    training = dataclasses.replace(
+        protocol.training_of(contestant), seed=seed, validation_houses=split.validation
+    )
+    return RunConfig(
+        description=f"{contestant.name} in {protocol.name}, split {split.name}",
+        sample_period=protocol.sample_period,
+        appliances=split.appliances or tuple(protocol.appliances),
+        houses=split.seen,
+        test_houses=split.test,
+        network=contestant.network,
+        network_options=contestant.network_options,
+        training=training,
+    )
+
+
+def named(run: RunConfig, prefix: str, houses: Sequence[Manifest]) -> RunConfig:
+    """The run under a name that changes with its configuration and with the readings of its houses."""
+    facts = {key: value for key, value in dataclasses.asdict(run).items() if key not in _NAMED_ELSEWHERE}
+    readings = [
+        [each.reference, each.start, each.length, each.configuration, [meter.sha256 for meter in each.meters]]
+        for each in houses
+    ]
+    text = json.dumps([facts, readings], sort_keys=True, default=str)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return dataclasses.replace(run, name=f"{prefix}-{digest[:_HASH_LENGTH]}")
+
+
+def trained(store: Store, registry: Registry, run: RunConfig, *, report: Report) -> Bundle:
+    """The bundle of a run: found, or trained from where an interrupted training stood.
+
+    Raises:
+        EdmlopsError: as ``training_run.train``.
+    """
+    versions = registry.versions(run.name)
+    if versions:
+        return registry.resolve(f"{run.name}@{versions[-1]}")
+    bundle = train(store, registry, run, resume=True, report=report)
+    assert bundle is not None  # the arena is no distributed run
+    return bundle
+
+
+def tried(
+    predictor: Predictor, houses: Sequence[StoredHouse], known: Sequence[Appliance], *,
+    bundle: Bundle | None = None,
+) -> Trial:  # fmt: skip
+    """Score a predictor on test houses.
+
+    Args:
+        predictor: a baseline, or the disaggregator that users are served by.
+        houses: the test houses.
+        known: the appliances to score, where a house meters them.
+        bundle: of a contestant.
+    """
+    found: list[HouseScore] = []
+    seconds, num_samples = 0.0, 0
+    for house in houses:
+        mains, start = np.asarray(house.mains), house.manifest.start
+        began = time.perf_counter()
+        answer = predictor.disaggregate(mains, start=start)
+        seconds += time.perf_counter() - began
+        num_samples += len(mains)
+        for each in known:
+            if each.name in house.manifest.appliances and each.name in answer.appliances:
+                true, said = traces(each, house, answer)
+                place: Mapping[str, float] = {"sample_period": answer.sample_period, "start": start}
+                found.append(
+                    HouseScore(
+                        house=house.manifest.reference,
+                        appliance=each.name,
+                        scores=score(true, said, **place),
+                        days=by_day(true, said, **place),
+                    )
+                )
+    return Trial(
+        seed=None if bundle is None else bundle.card.seed,
+        bundle=None if bundle is None else bundle.card.reference,
+        bundle_sha256=None if bundle is None else bundle.sha256,
+        git_commit=None if bundle is None else bundle.card.git_commit,
+        samples_per_second=num_samples / max(seconds, 1e-9),
+        houses=tuple(found),
+    )

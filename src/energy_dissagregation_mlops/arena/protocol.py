@@ -1,0 +1,198 @@
+"""A protocol: the data, houses, thresholds, seeds and contestants of a comparison, fixed in a file.
+
+It knows neither what lies on the disk nor how any of it is done.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from energy_dissagregation_mlops.appliances import appliance
+from energy_dissagregation_mlops.config import read_yaml, section
+from energy_dissagregation_mlops.errors import ConfigError, UnknownNameError
+from energy_dissagregation_mlops.networks import NETWORKS
+from energy_dissagregation_mlops.training.config import TrainingConfig
+
+_RANGE = re.compile(r"(?P<dataset>[^:]+):(?P<first>\d+)-(?P<last>\d+)")
+_RESERVED = ("seed", "validation_houses")  # of a training: what the protocol itself says
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]  # it becomes part of a file's name
+Reference = Annotated[str, Field(pattern=r"^[^:]+:\d+$")]  # of a house: "refit:2"
+Houses = tuple[Reference, ...]  # in a file "demo:1-45" stands for 45 of them
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Simulation(_Record):
+    """Homes to be made up where their file is absent."""
+
+    houses: int = Field(ge=1)
+    days: int = Field(ge=1)
+    seed: int = Field(ge=0)
+
+
+class DataSource(_Record):
+    """Where a data set's raw file is, for a store that lacks its houses."""
+
+    file: str  # its name, in DATA_PATH/raw or in one of the protocol's raw_folders
+    kind: str | None = None  # as `edmlops preprocess --dataset`; None: the file tells
+    simulated: Simulation | None = None
+
+
+class Split(_Record):
+    """Which houses are what."""
+
+    name: Name
+    train: Houses = Field(min_length=1)
+    validation: Houses = ()  # the best weights are chosen on them; none: on blocks of time of the training houses
+    test: Houses = Field(min_length=1)
+    appliances: tuple[str, ...] | None = None  # None: all of the protocol's
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spelt_out(cls, content: Any) -> Any:
+        if not isinstance(content, dict):
+            return content
+        roles = {role: content[role] for role in ("train", "validation", "test") if role in content}
+        return content | {role: _spelt_out(houses) for role, houses in roles.items()}
+
+    @property
+    def seen(self) -> Houses:
+        """The houses that training may look at."""
+        return (*self.train, *self.validation)
+
+
+class Contestant(_Record):
+    """A network with its options and its training."""
+
+    name: Name
+    network: str
+    network_options: dict[str, Any] = {}
+    training: dict[str, Any] = {}  # fields of TrainingConfig; over the protocol's own
+
+
+class Published(_Record):
+    """Somebody's published result under this very protocol."""
+
+    name: str
+    source: str
+    mae: dict[str, float]  # W, by appliance
+    f1: dict[str, float] = {}
+
+
+class Protocol(_Record):
+    """A comparison, as its file says it."""
+
+    name: Name
+    description: str = ""
+    data: dict[str, DataSource]  # by the data set's name in the store
+    raw_folders: tuple[
+        str, ...
+    ] = ()  # where raw files may be, besides DATA_PATH/raw; from the working folder
+    sample_period: float = Field(gt=0)  # s
+    appliances: dict[str, float]  # on_power_threshold in W by name: what the truth is measured with
+    splits: tuple[Split, ...] = Field(min_length=1)
+    seeds: tuple[int, ...] = (0,)
+    training: dict[str, Any] = {}  # fields of TrainingConfig, for every contestant
+    contestants: tuple[Contestant, ...] = ()
+    published: tuple[Published, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        for kind, parts in (("splits", self.splits), ("contestants", self.contestants)):
+            names = [part.name for part in parts]
+            if len(set(names)) < len(names):
+                raise ValueError(f"two {kind} have one name")
+        return self
+
+    def split(self, name: str) -> Split:
+        """The split of this name.
+
+        Raises:
+            UnknownNameError: there is none.
+        """
+        return _named("split", name, self.splits)
+
+    def contestant(self, name: str) -> Contestant:
+        """The contestant of this name.
+
+        Raises:
+            UnknownNameError: there is none.
+        """
+        return _named("contestant", name, self.contestants)
+
+    def training_of(self, contestant: Contestant) -> TrainingConfig:
+        """How a contestant is trained, but for what each run adds: its seed and houses.
+
+        Raises:
+            ConfigError, UnknownNameError: the file says what can't be used.
+        """
+        content = {**self.training, **contestant.training}
+        where = f"{self.name}: training of {contestant.name}"
+        for key in _RESERVED:
+            if key in content:
+                raise ConfigError(
+                    f"{where}: {key} is the protocol's own: name `seeds` and `validation` there, and drop it here"
+                )
+        return section(TrainingConfig, content, where)
+
+
+Part = TypeVar("Part", Split, Contestant)
+
+
+def load_protocol(path: Path) -> Protocol:
+    """Read and check a protocol's file.
+
+    Raises:
+        ConfigError: it can't be read, or says what can't be used.
+        UnknownNameError: an appliance, network or data set that there is not.
+    """
+    try:
+        protocol = Protocol.model_validate(read_yaml(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"{path}: {where}: {first['msg']}, found {first['input']!r}; correct it") from None
+    for name in (
+        *protocol.appliances,
+        *(each for split in protocol.splits for each in split.appliances or ()),
+    ):
+        appliance(name)
+    for split in protocol.splits:
+        for reference in (*split.seen, *split.test):
+            dataset = reference.partition(":")[0]
+            if dataset not in protocol.data:
+                raise UnknownNameError(f"data set of {path} called", dataset, protocol.data)
+    for contestant in protocol.contestants:
+        if contestant.network not in NETWORKS:
+            raise UnknownNameError("network", contestant.network, NETWORKS)
+        protocol.training_of(contestant)
+    return protocol
+
+
+def _named(kind: str, name: str, parts: tuple[Part, ...]) -> Part:
+    for part in parts:
+        if part.name == name:
+            return part
+    raise UnknownNameError(f"{kind} called", name, [part.name for part in parts])
+
+
+def _spelt_out(houses: Any) -> Any:
+    """ "demo:1-3" as demo:1, demo:2, demo:3."""
+    if not isinstance(houses, list):
+        return houses
+    found: list[Any] = []
+    for each in houses:
+        match = _RANGE.fullmatch(each) if isinstance(each, str) else None
+        if match is None:
+            found.append(each)
+        else:
+            numbers = range(int(match["first"]), int(match["last"]) + 1)
+            found += [f"{match['dataset']}:{number}" for number in numbers]
+    return found

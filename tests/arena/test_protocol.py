@@ -1,0 +1,87 @@
+"""A protocol's file: read whole, and each mistake in it told in a line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from energy_dissagregation_mlops.arena.protocol import load_protocol
+from energy_dissagregation_mlops.errors import ConfigError, EdmlopsError, UnknownNameError
+
+BENCHMARKS = Path(__file__).parents[2] / "configs" / "benchmarks"
+
+PLAIN: dict[str, Any] = {
+    "name": "test",
+    "data": {"made": {"file": "made.h5"}},
+    "sample_period": 60,
+    "appliances": {"kettle": 2000},
+    "splits": [{"name": "a", "train": ["made:1-3", "made:7"], "test": ["made:4"]}],
+    "training": {"epochs": 2, "lr": 0.01},
+    "contestants": [{"name": "tiny", "network": "gated_unet", "training": {"lr": 0.02}}],
+}
+
+
+def written(folder: Path, **changes: Any) -> Path:
+    path = folder / "protocol.yaml"
+    path.write_text(yaml.safe_dump(PLAIN | changes))
+    return path
+
+
+@pytest.mark.parametrize("path", sorted(BENCHMARKS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_protocol_that_ships_can_be_read_and_is_named_after_its_file(path: Path) -> None:
+    protocol = load_protocol(path)
+    assert protocol.name == path.stem
+    assert protocol.contestants and protocol.description
+    for split in protocol.splits:
+        assert not set(split.seen) & set(split.test)
+
+
+def test_a_range_of_houses_is_spelt_out(tmp_path: Path) -> None:
+    split = load_protocol(written(tmp_path)).split("a")
+    assert split.train == ("made:1", "made:2", "made:3", "made:7")
+    assert split.seen == split.train and split.test == ("made:4",)
+
+
+def test_a_contestants_training_beats_the_protocols(tmp_path: Path) -> None:
+    protocol = load_protocol(written(tmp_path))
+    training = protocol.training_of(protocol.contestant("tiny"))
+    assert (training.epochs, training.lr) == (2, 0.02)
+
+
+SPLIT = PLAIN["splits"][0]
+CONTESTANT = PLAIN["contestants"][0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "message"),
+    [
+        ({"sede": [1]}, ConfigError, "sede: Extra inputs are not permitted"),
+        ({"splits": []}, ConfigError, "splits: "),
+        ({"splits": [SPLIT, SPLIT]}, ConfigError, "two splits have one name"),
+        ({"splits": [SPLIT | {"test": ["made4"]}]}, ConfigError, "splits.0.test.0: "),
+        ({"splits": [SPLIT | {"test": ["other:4"]}]}, UnknownNameError, "'other': there is made"),
+        ({"appliances": {"kettel": 2000}}, UnknownNameError, "did you mean 'kettle'"),
+        ({"contestants": [CONTESTANT | {"network": "gated"}]}, UnknownNameError, "no network 'gated'"),
+        ({"contestants": [CONTESTANT | {"training": {"seed": 1}}]}, ConfigError, "seed is the protocol's own"),
+        ({"training": {"validation_houses": ["made:4"]}}, ConfigError, "validation_houses is the protocol's own"),
+        ({"training": {"epoch": 3}}, UnknownNameError, "'epoch'"),
+        ({"name": "My Protocol"}, ConfigError, "name: "),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_in_one_line(
+    tmp_path: Path, changes: dict[str, Any], kind: type[EdmlopsError], message: str
+) -> None:
+    with pytest.raises(kind) as told:
+        load_protocol(written(tmp_path, **changes))
+    assert message in str(told.value) and "\n" not in str(told.value)
+
+
+def test_a_split_or_contestant_that_is_not_there_is_told_those_that_are(tmp_path: Path) -> None:
+    protocol = load_protocol(written(tmp_path))
+    with pytest.raises(UnknownNameError, match="no split called 'b': there is a"):
+        protocol.split("b")
+    with pytest.raises(UnknownNameError, match="no contestant called 'huge': there is tiny"):
+        protocol.contestant("huge")
