@@ -265,7 +265,12 @@ def test_ctrl_c_in_a_terminal_stops_the_processes_that_read_channels_in_silence(
 
 
 @pytest.mark.parametrize(
-    "command", ["simulate --days 4 --output {folder}/a.h5", "predict {raw} --house 3 --output {folder}/a.csv"]
+    "command",
+    [
+        "simulate --days 4 --output {folder}/a.h5",
+        "simulate --days 40 --output {folder}/a.h5",  # in processes
+        "predict {raw} --house 3 --output {folder}/a.csv",
+    ],
 )
 def test_a_disk_that_is_really_full_is_told(command, trained, tmp_path):
     mount = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]

@@ -6,10 +6,8 @@ moved into the one file, compressed chunks as they are. Memory holds one day of 
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +18,7 @@ import h5py
 import numpy as np
 
 from energy_dissagregation_mlops.cores import interrupts_held, pool
+from energy_dissagregation_mlops.datasets.new_hdf5 import NewHdf5, new_hdf5
 from energy_dissagregation_mlops.datasets.nilmtk_writer import (
     DatasetDescription,
     MeterDevice,
@@ -51,8 +50,6 @@ _MAX_SAMPLE_PERIODS = 20  # a longer pause is a gap
 _NILMTK_NAMES = {"dishwasher": "dish washer"}  # where NILMTK's vocabulary differs
 # Starting a process takes about as long as simulating so many days.
 _DAYS_WORTH_A_PROCESS = 60
-# More than HDF5 holds back of a house before it writes: six tables' chunk caches of 1 MiB each.
-_ROOM = 16 << 20  # bytes
 
 _logger = logging.getLogger(__name__)
 
@@ -93,11 +90,11 @@ def simulate(path: Path, *, houses: int, days: int, seed: int, progress: Progres
             _Job(path=Path(folder) / f"{house}.h5", ranges=ranges, house=house, days=days, seed=seed)
             for house in range(1, houses + 1)
         ]
-        with h5py.File(aside, "w", libver="earliest") as file:
-            start_file(file, _description(ranges, seed), devices=_devices(ranges), houses=houses)
+        with new_hdf5(aside) as made:
+            start_file(made.file, _description(ranges, seed), devices=_devices(ranges), houses=houses)
             with _written(jobs) as parts:
                 for done, part in enumerate(parts, start=1):
-                    _move_house(part, file)
+                    _move_house(part, made)
                     if progress is not None:
                         progress(done, houses)
     _logger.info("simulated %d houses, %d days each, seed %d: %s", houses, days, seed, path)
@@ -123,11 +120,13 @@ def _write_house(job: _Job) -> Path:
     written = [WrittenMeter(device=mains)]
     written += [WrittenMeter(device=plug, appliance=_NILMTK_NAMES.get(name, name)) for name in home.metered]
     meters = _meters(home, job.ranges)
-    with h5py.File(job.path, "w", libver="earliest") as file:
+    with new_hdf5(job.path) as made:
         occupants = round(home.routine.occupants)
-        tables = write_house(file, job.house, written, time_zone=job.ranges.time_zone, occupants=occupants)
+        tables = write_house(
+            made.file, job.house, written, time_zone=job.ranges.time_zone, occupants=occupants
+        )
         for index, day in enumerate(home.days(job.days)):
-            _require_room(job.path.parent)
+            made.check()
             rng = np.random.default_rng([job.seed, job.house, _READINGS, index])
             for (name, meter), table in zip(meters.items(), tables, strict=True):
                 power = day.mains if name == MAINS else day.appliances[name]
@@ -149,17 +148,11 @@ def _meters(home: Household, ranges: Ranges) -> dict[str, SimulatedMeter]:
     return {MAINS: meter(ranges.meters.mains)} | {name: meter(ranges.meters.plug) for name in home.metered}
 
 
-def _require_room(folder: Path, *, more: int = 0) -> None:
-    """Stop before the disk is full: HDF5 crashes the process when it can't write what it still holds."""
-    if shutil.disk_usage(folder).free < _ROOM + more:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
-
-
-def _move_house(part: Path, file: h5py.File) -> None:
-    _require_room(part.parent, more=part.stat().st_size)
+def _move_house(part: Path, made: NewHdf5) -> None:
     with h5py.File(part, "r") as source:
         for building in source:
-            source.copy(building, file)
+            source.copy(building, made.file)
+    made.check()
     part.unlink()
 
 
