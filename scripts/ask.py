@@ -2,7 +2,7 @@
 
     python scripts/ask.py [BUNDLE]
 
-Standard library only. The service is API_URL, by default the one that Compose calls api.
+Standard library only. The service is API_URL, which Compose sets to that of api.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import sys
 import urllib.request
 
-URL = os.environ.get("API_URL", f"http://api:{os.environ.get('API_PORT', '8000')}")
+URL = os.environ.get("API_URL", "http://api:8000")
 # Three hours at a minute: the fridge, a kettle twice, a dishwasher's two heatings.
 EVENING = [90, 95, 92] * 60
 for minute, watts in [(20, 2900), (21, 2880), (95, 2910), *[(m, 2050) for m in (40, 41, 42, 43, 80, 81, 82)]]:
