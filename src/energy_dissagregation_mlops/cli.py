@@ -282,9 +282,9 @@ def benchmark(
     What is trained is kept: run again, it goes on where it was.
     """
     from energy_dissagregation_mlops import results
-    from energy_dissagregation_mlops.cores import let_waiting_threads_sleep
+    from energy_dissagregation_mlops.cores import set_up_threads
 
-    let_waiting_threads_sleep()
+    set_up_threads()
     from energy_dissagregation_mlops.arena import benchmark as arena
     from energy_dissagregation_mlops.arena.protocol import load_protocol
     from energy_dissagregation_mlops.arena.table import Table

@@ -26,8 +26,13 @@ def available_cores() -> int:
     return max(1, affinity if quota is None else min(affinity, int(quota)))
 
 
-def let_waiting_threads_sleep() -> None:
-    """Have torch's threads sleep when they wait long; to be called before torch is first imported."""
+def set_up_threads() -> None:
+    """Have torch start as many threads as there are cores to use, and let them sleep when they wait long.
+
+    To be called before torch is first imported.
+    """
+    # Torch counts the cores of the machine, whatever share of them its control group has.
+    os.environ.setdefault("OMP_NUM_THREADS", str(available_cores()))
     # Read at that moment: how often a waiting thread looks before it sleeps. For ever, as is the default, takes the
     # cores from all other work, and with any makes training several times slower.
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")

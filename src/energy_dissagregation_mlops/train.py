@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from energy_dissagregation_mlops import settings, terminal
-from energy_dissagregation_mlops.cores import let_waiting_threads_sleep
+from energy_dissagregation_mlops.cores import set_up_threads
 
 if TYPE_CHECKING:
     from energy_dissagregation_mlops.training.progress import Progress
@@ -53,7 +53,7 @@ def train(
     promote: Annotated[bool, typer.Option(help="Put the new version into production.")] = True,
 ) -> None:
     """Train a network on processed houses; put it into production."""
-    let_waiting_threads_sleep()
+    set_up_threads()
     from energy_dissagregation_mlops import results, training_run
     from energy_dissagregation_mlops.config import Flags, load_run
     from energy_dissagregation_mlops.registry import Registry
