@@ -1,0 +1,129 @@
+"""One run at a time on an output.
+
+On a disk the lock is the kernel's (flock): it goes with the process that held it, however that ended. Behind
+an address it is an object that its owner writes anew every few seconds: one that has stopped changing belongs
+to nobody. Clocks are not compared.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from energy_dissagregation_mlops.batch.storage import Folder
+from energy_dissagregation_mlops.errors import ConfigError, EdmlopsError
+
+KEY = ".lock"
+BEAT = 5.0  # s between two signs of life
+PATIENCE = 20.0  # s without one: the owner is gone
+
+
+@contextmanager
+def locked(folder: Folder, *, beat: float = BEAT, patience: float = PATIENCE) -> Iterator[None]:
+    """Keep other runs off a folder for the length of the block.
+
+    Args:
+        folder: the output.
+        beat: s between two signs of life, where the kernel keeps no lock.
+        patience: s without one after which an owner is taken for gone.
+
+    Raises:
+        ConfigError: another run has it.
+    """
+    if folder.is_local:
+        with _on_disk(folder.path(KEY), folder.address):
+            yield
+    else:
+        with _by_signs_of_life(folder, beat, patience):
+            yield
+
+
+def _owner() -> str:
+    return f"process {os.getpid()} on {socket.gethostname()}"
+
+
+def _refusal(address: str, owner: str) -> ConfigError:
+    return ConfigError(
+        f"{address} is being written by another run ({owner}): wait for it, or choose another output"
+    )
+
+
+@contextmanager
+def _on_disk(path: Path, address: str) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise _refusal(address, file.read().strip() or "which one is not known yet") from None
+        file.truncate(0)
+        file.write(_owner())
+        file.flush()
+        yield
+
+
+@contextmanager
+def _by_signs_of_life(folder: Folder, beat: float, patience: float) -> Iterator[None]:
+    mine = secrets.token_hex(8)
+    _take(folder, mine, beat, patience)
+    over, lost = threading.Event(), threading.Event()
+
+    def live() -> None:
+        count = 0
+        while not over.wait(beat):
+            if not _is_mine(folder, mine):
+                lost.set()
+                return
+            count += 1
+            folder.write(KEY, _sign(mine, count))
+
+    thread = threading.Thread(target=live, name="lock", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        if not lost.is_set() and _is_mine(folder, mine):
+            folder.remove(KEY)
+    if lost.is_set():
+        raise EdmlopsError(
+            f"{folder.address} was taken over by another run while this one did not answer: see what it says"
+        )
+
+
+def _take(folder: Folder, mine: str, beat: float, patience: float) -> None:
+    if folder.create(KEY, _sign(mine, 0)):
+        return
+    before, until = folder.read(KEY), time.monotonic() + patience
+    while time.monotonic() < until:
+        time.sleep(beat / 2)
+        found = folder.read(KEY)
+        if found != before and found is not None:
+            raise _refusal(folder.address, _said(found))
+    folder.write(KEY, _sign(mine, 0))
+    time.sleep(beat)  # of two that take it at once the one that wrote last has it
+    if not _is_mine(folder, mine):
+        raise _refusal(folder.address, "which has just begun")
+
+
+def _sign(token: str, count: int) -> bytes:
+    return json.dumps({"owner": _owner(), "token": token, "sign": count}).encode()
+
+
+def _said(content: bytes) -> str:
+    return str(json.loads(content)["owner"])
+
+
+def _is_mine(folder: Folder, token: str) -> bool:
+    content = folder.read(KEY)
+    return content is not None and json.loads(content)["token"] == token

@@ -1,0 +1,235 @@
+"""A run: many homes in, tables and a manifest out, taken up again where it was stopped.
+
+OUTPUT/manifest.json                                     last of all: the run is complete
+OUTPUT/{daily,activations,power}/date=…/bucket=…/part.parquet
+OUTPUT/refused/part.parquet                              homes that can't be scored, and why
+OUTPUT/_run/…                                            plan, bundle and records, until it is complete
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from energy_dissagregation_mlops.batch import inputs
+from energy_dissagregation_mlops.batch.lock import locked
+from energy_dissagregation_mlops.batch.plan import (
+    MANIFEST,
+    PLAN,
+    REFUSED,
+    RUN,
+    BucketRecord,
+    FileRecord,
+    Home,
+    Job,
+    Layout,
+    Options,
+    Plan,
+    Record,
+    Refusal,
+    SplitRecord,
+    bucket_of,
+    done_key,
+)
+from energy_dissagregation_mlops.batch.scoring import pin, score
+from energy_dissagregation_mlops.batch.split import record_key, split
+from energy_dissagregation_mlops.batch.storage import Folder
+from energy_dissagregation_mlops.bundle import Bundle
+from energy_dissagregation_mlops.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+logger = logging.getLogger(__name__)
+
+Progress = Callable[[int, int, str], None]  # tasks done, in all, and what they are
+Kept = TypeVar("Kept", bound=Record)
+
+REFUSALS_IN_MANIFEST = 100  # the table has them all
+_REFUSED_SCHEMA = pa.schema([("home", pa.string()), ("source", pa.string()), ("reason", pa.string())])
+
+
+class Manifest(Record):
+    """What a run did; readers of its tables go by it."""
+
+    plan: Plan
+    homes_done: int
+    homes_refused: int
+    rows_in: int
+    rows_out: dict[str, int]  # by table
+    refused: tuple[Refusal, ...]  # the first of them
+    files: tuple[FileRecord, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is asked for."""
+
+    input: str
+    output: str
+    options: Options
+    bundle: Callable[[], Bundle]  # the model to begin with
+    bundle_named: bool  # whether a person named it: then no other will do
+
+
+def run(request: Request, cluster: AbstractContextManager[Client], progress: Progress) -> Manifest:
+    """Score the homes of an input, all of them or those that an earlier run left.
+
+    Args:
+        request: what is asked for.
+        cluster: entered when there is work.
+        progress: told of tasks as they are done.
+
+    Raises:
+        ConfigError: another run writes there, or the output is of another run, model or input.
+        DataError: the input holds no homes, or none of them can be scored.
+        EdmlopsError: the output can't be written, or the cluster failed.
+    """
+    output = Folder.at(request.output)
+    with locked(output):
+        before = _before(output)
+        source = inputs.look(request.input, request.options.home_column)
+        plan = _plan(request, source, before, output)
+        finished = _kept(output, MANIFEST, Manifest)
+        if finished is not None:
+            return finished
+        job = Job(input=source.folder, output=output, plan=plan)
+        with cluster as client:
+            split_records = _split(job, source, client, progress)
+            buckets = _score(job, source, client, progress)
+        return _finish(job, split_records, buckets)
+
+
+def _before(output: Folder) -> Plan | None:
+    """The plan of the run that this output is of, if any."""
+    manifest = _kept(output, MANIFEST, Manifest)
+    plan = manifest.plan if manifest is not None else _kept(output, PLAN, Plan)
+    if plan is None and output.files():
+        raise ConfigError(
+            f"{output.address} holds {output.files()[0].key} and no run: choose an empty folder for --output"
+        )
+    return plan
+
+
+def _kept(folder: Folder, key: str, kind: type[Kept]) -> Kept | None:
+    content = folder.read(key)
+    if content is None:
+        return None
+    try:
+        return kind.model_validate_json(content)
+    except ValidationError as error:
+        reason = " ".join(str(error).split())[:120]
+        raise ConfigError(
+            f"{folder.address}/{key} can't be read ({reason}): choose another output, or remove this one"
+        ) from None
+
+
+def _plan(request: Request, source: inputs.Source, before: Plan | None, output: Folder) -> Plan:
+    """The run's plan: an earlier one is gone on with, and must be of the same input, model and options."""
+    bundle = request.bundle() if before is None or request.bundle_named else None
+    plan = Plan(
+        input=source.folder.address, input_sha256=source.sha256, num_files=len(source.files),
+        layout=source.layout, home_column=source.home_column, num_buckets=source.num_buckets,
+        bundle=before.bundle if bundle is None and before else _known(bundle).card.reference,
+        bundle_sha256=before.bundle_sha256 if bundle is None and before else _known(bundle).sha256,
+        options=request.options,
+    )  # fmt: skip
+    if before is None:
+        pin(_known(bundle), output)
+        output.write(PLAN, plan.to_json())
+    elif plan != before:
+        differing = [name for name in Plan.model_fields if getattr(plan, name) != getattr(before, name)]
+        raise ConfigError(
+            f"{output.address} is of a run with another {' and '.join(differing)}: choose another output, or "
+            "run it as it began"
+        )
+    return plan
+
+
+def _known(bundle: Bundle | None) -> Bundle:
+    assert bundle is not None
+    return bundle
+
+
+def _split(job: Job, source: inputs.Source, client: Client, progress: Progress) -> Sequence[SplitRecord]:
+    """Sort rows of many homes into buckets; nothing to do where homes lie apart."""
+    from energy_dissagregation_mlops.batch.cluster import results
+
+    if source.layout is not Layout.ROWS:
+        return []
+    keys = [record_key(number) for number in range(len(source.files))]
+    there = _names(job.output, f"{RUN}/split")
+    left = [(job, number, source.files[number].key) for number, key in enumerate(keys) if key not in there]
+    for done, _ in enumerate(results(client, split, left), start=len(keys) - len(left) + 1):
+        progress(done, len(keys), "files sorted by home")
+    return [record for key in keys if (record := _kept(job.output, key, SplitRecord)) is not None]
+
+
+def _score(job: Job, source: inputs.Source, client: Client, progress: Progress) -> Sequence[BucketRecord]:
+    from energy_dissagregation_mlops.batch.cluster import results
+
+    num_buckets = job.plan.num_buckets
+    homes: list[list[Home]] = [[] for _ in range(num_buckets)]
+    for home in source.homes:
+        homes[bucket_of(home.name, num_buckets)].append(home)
+    there = _names(job.output, f"{RUN}/done")
+    left = [(job, number, homes[number]) for number in range(num_buckets) if done_key(number) not in there]
+    if len(left) < num_buckets:
+        logger.info("%d of %d buckets were done before", num_buckets - len(left), num_buckets)
+    for done, _ in enumerate(results(client, score, left), start=num_buckets - len(left) + 1):
+        progress(done, num_buckets, "buckets of homes")
+    keys = map(done_key, range(num_buckets))
+    return [record for key in keys if (record := _kept(job.output, key, BucketRecord)) is not None]
+
+
+def _names(folder: Folder, key: str) -> set[str]:
+    return set(folder.names(key))
+
+
+def _finish(job: Job, sorted_files: Sequence[SplitRecord], buckets: Sequence[BucketRecord]) -> Manifest:
+    """Write what was refused and, last, the manifest; then the run's own folder goes."""
+    refused = tuple(_refusals([*sorted_files, *buckets]))
+    homes_done = sum(record.homes for record in buckets)
+    if not homes_done:
+        reason = refused[0].reason if refused else "there are none"
+        raise DataError(f"{job.input.address}: no home could be scored: {reason}")
+    columns = [[getattr(each, field.name) for each in refused] for field in _REFUSED_SCHEMA]
+    key = f"{REFUSED}/part.parquet"
+    with job.output.filling(key) as path:
+        arrays = [pa.array(column, pa.string()) for column in columns]
+        pq.write_table(pa.Table.from_arrays(arrays, schema=_REFUSED_SCHEMA), path, compression="zstd")
+    files = [file for record in buckets for file in record.files]
+    files.append(FileRecord(path=key, rows=len(refused)))
+    manifest = Manifest(
+        plan=job.plan, homes_done=homes_done, homes_refused=sum(each.home is not None for each in refused),
+        rows_in=sum(record.rows_in for record in sorted_files or buckets),
+        rows_out=_rows_out(files), refused=refused[:REFUSALS_IN_MANIFEST], files=tuple(sorted(files, key=_path)),
+    )  # fmt: skip
+    job.output.sweep()
+    job.output.write(MANIFEST, manifest.to_json())
+    job.output.remove(RUN)
+    return manifest
+
+
+def _refusals(records: Sequence[SplitRecord | BucketRecord]) -> Iterator[Refusal]:
+    found = [each for record in records for each in record.refused]
+    yield from sorted(found, key=lambda each: (each.home is not None, each.home or "", each.source or ""))
+
+
+def _rows_out(files: Sequence[FileRecord]) -> dict[str, int]:
+    rows: dict[str, int] = {}
+    for file in files:
+        table = file.path.partition("/")[0]
+        rows[table] = rows.get(table, 0) + file.rows
+    return dict(sorted(rows.items()))
+
+
+def _path(file: FileRecord) -> str:
+    return file.path
