@@ -94,13 +94,13 @@ class Project:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=30) as response:
             return dict(json.load(response))
 
-    def disaggregate(self, power: list[float]) -> dict[str, Any]:
-        """Ask over the published port."""
-        body = json.dumps({"start": 1_717_200_000, "sample_period": 60, "power": power}).encode()
+    def disaggregate(self, power: list[float], **options: Any) -> dict[str, Any]:
+        """Ask over the published port about minutes of power in W."""
+        body = json.dumps({"start": 1_717_200_000, "sample_period": 60, "power": power, **options}).encode()
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}/v1/disaggregate", body, {"Content-Type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=60) as response:
+        with urllib.request.urlopen(request, timeout=300) as response:
             return dict(json.load(response))
 
     def wait_for(self, true: Callable[[], bool], what: str, *, seconds: float) -> None:
@@ -121,7 +121,7 @@ def free_port() -> int:
 def project(images: dict[str, str]) -> Iterator[Project]:
     name, port = f"test-{uuid.uuid4().hex[:8]}", free_port()
     environment = os.environ | {
-        "COMPOSE_PROJECT_NAME": name, "API_PORT": str(port), "API_WORKERS": "2", "TAG": TAG,
+        "COMPOSE_PROJECT_NAME": name, "API_PORT": str(port), "API_WORKERS": "2", "API_TIME_LIMIT": "300", "TAG": TAG,
         "TRAIN_EPOCHS": "3", "TRAIN_BATCH_SIZE": "4",
     }  # fmt: skip
     made = Project(name=name, port=port, root=ROOT, environment=environment)
