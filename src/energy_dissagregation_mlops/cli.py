@@ -350,6 +350,66 @@ def predict(
 
 
 @app.command()
+def batch(
+    input_address: Annotated[
+        str,
+        typer.Argument(
+            metavar="INPUT",
+            help="Parquet with a row a reading (home, time, power), or a file a home; a folder or an address as s3://…",
+        ),
+    ],
+    output: Annotated[str, typer.Option(help="The folder or address of the tables; empty, or of this run.")],
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="tcp://HOST:PORT", help="A Dask cluster's; by default this machine's cores."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes on this machine; by default one a core.", min=1)
+    ] = None,
+    bundle: BundleOption = None,
+    power: Annotated[bool, typer.Option("--power", help="Write the power series too.")] = False,
+    price_per_kwh: Annotated[
+        float | None, typer.Option(help="In your currency; without it there are no costs.", min=0)
+    ] = None,
+    by_day: Annotated[
+        bool, typer.Option("--by-day", help="Files of a local day in place of a month.")
+    ] = False,
+    home_column: Annotated[str | None, typer.Option(help="The column that names the home.")] = None,
+    max_gap: Annotated[
+        float | None,
+        typer.Option(help="Hold a reading so long, s; for a meter that only reports changes.", min=0),
+    ] = None,
+    time_column: TimeColumnOption = None,
+    mains_column: MainsColumnOption = None,
+    unit: UnitOption = None,
+    day_first: DayFirstOption = None,
+    time_zone: ZoneOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Score many homes on this machine's cores or a Dask cluster.
+
+    Run it again after an interruption: what is done is kept.
+    """
+    from energy_dissagregation_mlops import results
+    from energy_dissagregation_mlops.batch.cluster import cluster
+    from energy_dissagregation_mlops.batch.plan import Options, Partition
+    from energy_dissagregation_mlops.batch.run import Request, run
+
+    options = Options(
+        columns=_columns(time_column, mains_column, None, unit, time_zone, day_first), home_column=home_column,
+        max_gap=max_gap, price_per_kwh=price_per_kwh, power=power,
+        partition=Partition.DAY if by_day else Partition.MONTH,
+    )  # fmt: skip
+    request = Request(
+        input=input_address, output=output, options=options,
+        bundle=lambda: _bundle(bundle), bundle_named=bundle is not None,
+    )  # fmt: skip
+    with terminal.bar("scoring") as update:
+        made = run(request, cluster(scheduler, workers=workers), update)
+    results.show_batch(made, output, as_json=as_json)
+
+
+@app.command()
 def export(
     bundle: BundleOption = None,
     output: Annotated[Path | None, typer.Option(help="Copy the checked graph to this file.")] = None,

@@ -18,6 +18,7 @@ from energy_dissagregation_mlops.terminal import output, show_table
 from energy_dissagregation_mlops.vocabulary import MAINS, OTHER, SECONDS_PER_DAY
 
 if TYPE_CHECKING:  # each command imports the room it needs, and no other
+    from energy_dissagregation_mlops.batch.run import Manifest
     from energy_dissagregation_mlops.evaluation import Evaluation
     from energy_dissagregation_mlops.export import Parity
     from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
@@ -29,6 +30,7 @@ if TYPE_CHECKING:  # each command imports the room it needs, and no other
     from energy_dissagregation_mlops.training.progress import Progress
     from energy_dissagregation_mlops.vocabulary import Dataset
 
+REFUSALS_SHOWN = 5
 LOW_COVERAGE = 0.8  # below it a person is told how to hold readings longer
 
 
@@ -254,6 +256,30 @@ def draw_stored(house: StoredHouse, disaggregator: Disaggregator, path: Path) ->
     true = {name: np.asarray(power) for name, power in zip(manifest.appliances, house.power, strict=True)}
     picture = DayPicture(title=manifest.reference, found=found, true=true, zone=zone(manifest.time_zone))
     output().print(str(draw_day(picture, path)))
+
+
+def show_batch(made: Manifest, output_address: str, *, as_json: bool) -> None:
+    """What a run over many homes came to."""
+    if as_json:
+        _print_json(made.model_dump(mode="json", exclude={"files"}))
+        return
+    rows = [
+        ("homes scored", f"{made.homes_done:,}"),
+        ("homes refused", f"{made.homes_refused:,}"),
+        ("readings", f"{made.rows_in:,}"),
+        *((f"rows of {table}", f"{count:,}") for table, count in made.rows_out.items()),
+    ]
+    show_table("what was scored", ("", "number"), rows, caption=f"by {made.plan.bundle}")
+    for each in made.refused[:REFUSALS_SHOWN]:
+        output().print(
+            f"refused: {each.home or each.source}: {each.reason}",
+            style="yellow",
+            markup=False,
+            highlight=False,
+        )
+    if len(made.refused) > REFUSALS_SHOWN:
+        output().print(f"… and more, in {output_address}/refused", style="yellow")
+    output().print(output_address)
 
 
 def show_export(bundle: Bundle, path: Path, parity: Parity) -> None:
