@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test lint types format bench serve lock clean
+.PHONY: help demo test lint types format bench bench-api serve lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ types: $(READY) ## Strict types
 
 bench: $(READY) ## Speed and memory, into docs/performance.md
 	$(BIN)/python -m benchmarks
+
+bench-api: $(READY) ## The API's rate, latency and memory, into docs/performance.md (needs h2load)
+	$(BIN)/python -m benchmarks api
 
 serve: $(READY) $(WEB) ## The HTTP service, on API_HOST and API_PORT
 	$(BIN)/python -m energy_dissagregation_mlops.api

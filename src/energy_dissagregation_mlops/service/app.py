@@ -12,6 +12,7 @@ from energy_dissagregation_mlops import __version__
 from energy_dissagregation_mlops.service import openapi, problems, state
 from energy_dissagregation_mlops.service.engine import Engine
 from energy_dissagregation_mlops.service.envelope import ID_HEADER, Envelope, Exchange, Observer
+from energy_dissagregation_mlops.service.gate import Gate
 from energy_dissagregation_mlops.service.routes import (
     disaggregation,
     health,
@@ -26,6 +27,7 @@ DESCRIPTION = (
     "One home's mains in, each appliance's power out. Power is in W, energy in kWh, time in seconds since 1970 (UTC). "
     "Errors are problem details (RFC 9457) that name the field and the remedy."
 )
+COMPUTING = frozenset({"/v1/disaggregate", "/predict"})
 
 
 def create_app(engine: Engine, rules: Rules) -> FastAPI:
@@ -49,6 +51,7 @@ def create_app(engine: Engine, rules: Rules) -> FastAPI:
     add_page(app)
     problems.install(app)
     openapi.describe(app, keyed=rules.key is not None)
+    app.add_middleware(Gate, engine=engine, paths=COMPUTING)
     if rules.cors_origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=rules.cors_origins, allow_methods=["GET", "POST"],

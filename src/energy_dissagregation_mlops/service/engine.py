@@ -14,6 +14,8 @@ import asyncio
 import contextlib
 import logging
 import math
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -34,6 +36,7 @@ T = TypeVar("T")
 # For each thread one request that is computed and two that wait: whoever is let in waits for two others at most,
 # so that under any load the slowest take about three times as long as on an idle server.
 REQUESTS_PER_THREAD = 3
+NICENESS = 5  # of the threads that compute: the event loop, which needs little, comes first (docs/log.md)
 WATCH_PERIOD = 1.0  # s between looks at what should be served
 _MEMORY = 0.1  # weight of the newest request in the mean time that one takes
 
@@ -71,6 +74,12 @@ class EngineStatus:
     uptime: float  # s
 
 
+def _give_way() -> None:
+    """Let this thread come after the event loop's; Linux alone knows priorities of threads."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+
+
 class Engine:
     """Serves one bundle of a registry, and others on demand."""
 
@@ -102,7 +111,9 @@ class Engine:
 
     async def start(self) -> None:
         """Load what is to be served; where that is nothing the engine starts all the same, and is not ready."""
-        self._pool = ThreadPoolExecutor(self.limits.threads, thread_name_prefix="engine")
+        self._pool = ThreadPoolExecutor(
+            self.limits.threads, thread_name_prefix="engine", initializer=_give_way
+        )
         await self.refresh()
         self._watch = asyncio.create_task(self._watching())
 
@@ -145,6 +156,17 @@ class Engine:
         """All numbers in Prometheus's text format (``telemetry.CONTENT_TYPE``); over all workers."""
         return self.telemetry.exposition(self.drift())
 
+    def overload(self) -> OverloadedError | None:
+        """What ``run`` would raise now because too many requests are under way; it counts as a refusal."""
+        if self._admitted < self.limits.max_concurrent:
+            return None
+        self.telemetry.refused("overloaded")
+        seconds = self._admitted / self.limits.threads * self._mean_seconds  # until those should be done
+        return OverloadedError(
+            f"{self._admitted} requests are under way, as many as may be: try again",
+            max(1, math.ceil(seconds)),
+        )
+
     async def run(self, work: Callable[[Served], T], *, bundle: str | None = None) -> T:
         """Do the work in a worker thread, with what is served now or with another bundle.
 
@@ -176,12 +198,9 @@ class Engine:
             self.telemetry.refused("unavailable")
             raise UnavailableError(status.reason)
         with self._lock:
-            if self._admitted >= self.limits.max_concurrent:
-                self.telemetry.refused("overloaded")
-                raise OverloadedError(
-                    f"{self._admitted} requests are under way, as many as may be: try again",
-                    self._retry_after(),
-                )
+            error = self.overload()
+            if error is not None:
+                raise error
             self._admitted += 1
         self.telemetry.admitted.inc()
         # The context goes along, so that what the work logs bears its request's id.
@@ -203,10 +222,6 @@ class Engine:
         with self._lock:
             self._admitted -= 1
         self.telemetry.admitted.dec()
-
-    def _retry_after(self) -> int:
-        """Whole seconds until what is under way now should be done."""
-        return max(1, math.ceil(self._admitted / self.limits.threads * self._mean_seconds))
 
     async def _watching(self) -> None:
         while True:
