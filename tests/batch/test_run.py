@@ -1,0 +1,215 @@
+"""Many homes in, tables and a manifest out: the same as predict's, however homes lie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from many_homes import DAY, home, names, tree, write_files, write_rows
+
+from energy_dissagregation_mlops.batch.plan import bucket_of
+from energy_dissagregation_mlops.batch.run import Manifest
+from energy_dissagregation_mlops.bundle import Bundle
+from energy_dissagregation_mlops.datasets.tabular import Tabular
+from energy_dissagregation_mlops.errors import ConfigError, DataError, UnknownNameError
+from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
+from energy_dissagregation_mlops.prediction import predict, read_mains
+
+Score = Callable[..., Manifest]
+
+
+def table(output: Path, name: str) -> pd.DataFrame:
+    """A table of an output as pandas reads it, all its files together."""
+    return pd.read_parquet(output / name)
+
+
+def predicted(rows: pa.Table, folder: Path, bundle: Bundle) -> tuple[pd.DataFrame, ...]:
+    """What `edmlops predict` says of a home's rows in a file of their own."""
+    folder.mkdir()
+    pq.write_table(rows.drop_columns(["home"]), folder / "home.parquet")
+    disaggregator = Disaggregator.load(bundle)
+    mains = read_mains(Tabular(folder / "home.parquet"), 1, disaggregator)
+    files = predict(mains, disaggregator, folder / "out.parquet", zone=ZoneInfo("UTC")).files
+    return tuple(pd.read_parquet(file) for file in files)
+
+
+def only(frame: pd.DataFrame, home_name: str, columns: list[str]) -> pd.DataFrame:
+    return frame.loc[frame["home"] == home_name, columns].reset_index(drop=True)
+
+
+@pytest.mark.parametrize("lie", ["rows", "files"])
+def test_each_home_is_told_what_predict_tells_it_to_the_last_bit(
+    score: Score, bundle: Bundle, tmp_path: Path, lie: str
+) -> None:
+    homes = [home(name) for name in names(5)]
+    source = (write_rows if lie == "rows" else write_files)(tmp_path / "in", homes)
+    manifest = score(source, tmp_path / "out", power=True)
+    assert (manifest.homes_done, manifest.homes_refused, manifest.rows_in) == (5, 0, 5 * 2 * DAY)
+    power, daily, uses = (table(tmp_path / "out", name) for name in ("power", "daily", "activations"))
+    for rows in homes:
+        name = rows["home"][0].as_py()
+        expected_power, expected_daily, expected_uses = predicted(rows, tmp_path / name, bundle)
+        pd.testing.assert_frame_equal(
+            only(power, name, list(expected_power)), expected_power, check_exact=True
+        )
+        pd.testing.assert_frame_equal(only(uses, name, list(expected_uses)), expected_uses, check_exact=True)
+        mine = daily[daily["home"] == name].pivot(index="day", columns="appliance", values="energy_kwh")
+        for appliance in ("mains", "kettle", "fridge", "other"):
+            assert mine[appliance].tolist() == expected_daily[f"{appliance}_kwh"].tolist()
+
+
+def test_energy_and_cost_by_hand(score: Score, tmp_path: Path) -> None:
+    source = write_files(tmp_path / "in", [home("h0")])
+    score(source, tmp_path / "out", price_per_kwh=0.5)
+    daily = table(tmp_path / "out", "daily")
+    kettle = daily[daily["appliance"] == "kettle"]
+    # Nine minutes of 2,500 W a day.
+    assert kettle["day"].tolist() == [date(2023, 11, 15), date(2023, 11, 16)]
+    assert kettle["energy_kwh"].tolist() == pytest.approx([0.375, 0.375])
+    assert kettle["cost"].tolist() == pytest.approx([0.1875, 0.1875])
+    assert kettle["measured_hours"].tolist() == [24, 24]
+
+
+def test_without_a_price_there_is_no_cost(score: Score, tmp_path: Path) -> None:
+    score(write_files(tmp_path / "in", [home("h0")]), tmp_path / "out")
+    assert table(tmp_path / "out", "daily")["cost"].isna().all()
+    assert not (tmp_path / "out" / "power").exists()
+
+
+def test_a_folder_a_home_gives_the_same_tables_as_rows_of_many(score: Score, tmp_path: Path) -> None:
+    homes = [home(name) for name in names(4)]
+    apart = tmp_path / "apart"
+    for rows in homes:
+        folder = apart / f"home={rows['home'][0].as_py()}"
+        folder.mkdir(parents=True)
+        pq.write_table(rows.slice(0, DAY).drop_columns(["home"]), folder / "0.parquet")
+        pq.write_table(rows.slice(DAY).drop_columns(["home"]), folder / "1.parquet")
+    score(apart, tmp_path / "a", power=True)
+    score(write_rows(tmp_path / "in", homes), tmp_path / "b", power=True)
+    for name in ("power", "daily", "activations"):
+        left, right = (
+            table(tmp_path / output, name).drop(columns="bucket").sort_values(["home"], kind="stable")
+            for output in "ab"
+        )
+        pd.testing.assert_frame_equal(left.reset_index(drop=True), right.reset_index(drop=True))
+
+
+def test_files_lie_by_local_month_or_day_and_by_bucket(score: Score, tmp_path: Path) -> None:
+    # Two days around the end of a month in UTC; in Denmark it ends an hour earlier.
+    month_end = 1_701_216_000  # 2023-11-29T00:00Z
+    source = write_rows(tmp_path / "in", [home("h3", days=3, start=month_end)])
+    columns = {"time_zone": "Europe/Copenhagen"}
+    months = score(source, tmp_path / "months", columns=columns, power=True)
+    days = score(source, tmp_path / "days", columns=columns, power=True, partition="day")
+    bucket = f"{bucket_of('h3', 16):05d}"
+    assert [file.path for file in months.files if file.path.startswith("power")] == [
+        f"power/date=2023-{month}/bucket={bucket}/part.parquet" for month in ("11", "12")
+    ]
+    assert {file.path.split("/")[1]: file.rows for file in days.files if file.path.startswith("power")} == {
+        "date=2023-11-29": 23 * 60, "date=2023-11-30": DAY, "date=2023-12-01": DAY, "date=2023-12-02": 60,
+    }  # fmt: skip
+    for output, manifest in ((tmp_path / "months", months), (tmp_path / "days", days)):
+        for file in manifest.files:
+            assert pq.read_metadata(output / file.path).num_rows == file.rows
+
+
+def test_homes_that_cannot_be_scored_stand_in_a_table_with_their_reasons(
+    score: Score, tmp_path: Path
+) -> None:
+    source = write_files(tmp_path / "in", [home("h1")])
+    (source / "empty.csv").write_text("")
+    (source / "one.csv").write_text("time,power\n2024-01-01T00:00:00Z,100\n")
+    (source / "words.csv").write_text("time,power\n2024-01-01T00:00:00Z,many\n2024-01-01T00:01:00Z,few\n")
+    (source / "nothing.csv").write_text("time,power\n2024-01-01T00:00:00Z,\n2024-01-01T00:01:00Z,\n")
+    (source / "binary.csv").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
+    manifest = score(source, tmp_path / "out")
+    assert (manifest.homes_done, manifest.homes_refused) == (1, 5)
+    refused = table(tmp_path / "out", "refused").set_index("home")["reason"]
+    assert sorted(refused.index) == ["binary", "empty", "nothing", "one", "words"]
+    assert "HDF5" in refused["binary"] and "empty file" in refused["empty"]
+    assert not any(str(tmp_path) in reason for reason in refused)  # the same wherever the input lies
+
+
+def test_a_file_that_cannot_be_read_is_refused_and_the_others_count(score: Score, tmp_path: Path) -> None:
+    source = write_rows(tmp_path / "in", [home(name, days=2) for name in names(3)])
+    (source / "2.parquet").write_bytes((source / "0.parquet").read_bytes()[:5000])
+    manifest = score(source, tmp_path / "out")
+    assert (manifest.homes_done, manifest.homes_refused) == (3, 0)
+    assert [(each.home, each.source) for each in manifest.refused] == [(None, "2.parquet")]
+
+
+def test_rows_without_a_home_are_counted_and_homes_may_be_numbers(score: Score, tmp_path: Path) -> None:
+    rows = home("h1")
+    numbered = rows.set_column(0, "home", pa.array([7] * (len(rows) - 5) + [None] * 5, pa.int64()))
+    (tmp_path / "in").mkdir()
+    pq.write_table(numbered, tmp_path / "in" / "0.parquet")
+    manifest = score(tmp_path / "in", tmp_path / "out")
+    assert table(tmp_path / "out", "daily")["home"].unique().tolist() == ["7"]
+    assert [each.reason for each in manifest.refused] == ["5 rows name no home"]
+
+
+def test_an_input_in_which_nothing_can_be_scored_is_an_error(score: Score, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.csv").write_text("")
+    with pytest.raises(DataError, match=r"no home could be scored.*empty file"):
+        score(tmp_path / "in", tmp_path / "out")
+
+
+def test_what_is_no_input_is_told(score: Score, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no file that ends in \.csv or \.parquet"):
+        score(tmp_path / "nothing", tmp_path / "out")
+    both = write_files(write_rows(tmp_path / "in", [home("h1")]) / "more", [home("h2")]).parent
+    with pytest.raises(DataError, match="both CSV and Parquet"):
+        score(both, tmp_path / "out")
+    with pytest.raises(UnknownNameError, match="flat"):
+        score(write_rows(tmp_path / "rows", [home("h1")]), tmp_path / "out", home_column="flat")
+
+
+def test_an_address_that_nothing_reads_is_told(score: Score, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="nowhere"):
+        score("nowhere://x/y", tmp_path / "out")
+
+
+def test_an_output_that_holds_something_else_is_left_alone(score: Score, tmp_path: Path) -> None:
+    source = write_files(tmp_path / "in", [home("h1")])
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").write_text("mine")
+    with pytest.raises(ConfigError, match=r"holds thesis\.txt"):
+        score(source, tmp_path / "out")
+    assert tree(tmp_path / "out") == {"thesis.txt": b"mine"}
+
+
+def test_the_same_run_again_changes_nothing(score: Score, tmp_path: Path) -> None:
+    source = write_rows(tmp_path / "in", [home(name) for name in names(3)])
+    first = score(source, tmp_path / "out")
+    before = tree(tmp_path / "out")
+    assert score(source, tmp_path / "out") == first
+    assert tree(tmp_path / "out") == before
+
+
+def test_two_runs_give_the_same_bytes(score: Score, tmp_path: Path) -> None:
+    source = write_rows(tmp_path / "in", [home(name) for name in names(6)])
+    score(source, tmp_path / "a", power=True)
+    score(source, tmp_path / "b", power=True)
+    assert tree(tmp_path / "a") == tree(tmp_path / "b")
+
+
+def test_another_price_or_input_needs_another_output(score: Score, tmp_path: Path) -> None:
+    source = write_files(tmp_path / "in", [home("h1")])
+    score(source, tmp_path / "out", price_per_kwh=0.3)
+    with pytest.raises(ConfigError, match="another options"):
+        score(source, tmp_path / "out", price_per_kwh=0.4)
+    write_files(source / "more", [home("h2")])
+    with pytest.raises(ConfigError, match="another input_sha256"):
+        score(source, tmp_path / "out", price_per_kwh=0.3)
+
+
+def test_a_home_has_the_same_bucket_everywhere() -> None:
+    # BLAKE2b of eight bytes, big end first: b2sum -l 64 says so too.
+    assert bucket_of("h3", 1000) == int("2c3d21c8ce43fdd4", 16) % 1000
