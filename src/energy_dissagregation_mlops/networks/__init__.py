@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from energy_dissagregation_mlops.errors import UnknownNameError
+from energy_dissagregation_mlops.networks.bert4nilm import Bert4Nilm
 from energy_dissagregation_mlops.networks.contract import Network, Output
 from energy_dissagregation_mlops.networks.gated_unet import GatedUnet
+from energy_dissagregation_mlops.networks.nilmformer import NilmFormer
 from energy_dissagregation_mlops.networks.seq2point import Seq2Point
 
 __all__ = ["NETWORKS", "Network", "Output", "build"]
 
-NETWORKS: Mapping[str, type[Network]] = {network.name: network for network in (GatedUnet, Seq2Point)}
+NETWORKS: Mapping[str, type[Network]] = {
+    network.name: network for network in (GatedUnet, Seq2Point, Bert4Nilm, NilmFormer)
+}
 
 
 def build(name: str, appliances: tuple[str, ...], options: Mapping[str, object]) -> Network:

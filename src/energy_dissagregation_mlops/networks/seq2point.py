@@ -7,7 +7,8 @@ field's yardstick: one answer costs a whole window, so it is slow.
 
 Differences from the paper, each because watts come in and go out here: scales are buffers instead of
 constants beside the code; the appliances of a run share one trunk; the output passes a softplus, since
-power is never negative; a missing sample counts as 0 W, for the network has no channel to say so.
+power is never negative, and an on-state follows from it (``layers.regression``); a missing sample counts
+as 0 W, for the network has no channel to say so.
 
 Shapes: N windows, L window_length, A appliances; K is 1.
 """
@@ -25,13 +26,11 @@ from torch.nn import functional as F
 from energy_dissagregation_mlops.errors import ConfigError
 from energy_dissagregation_mlops.networks.contract import Network, Output
 from energy_dissagregation_mlops.networks.layers.inputs import filled
+from energy_dissagregation_mlops.networks.layers.regression import regressed
 from energy_dissagregation_mlops.networks.options import read_options
 
 _CONVOLUTIONS = ((30, 10), (30, 8), (40, 6), (50, 5), (50, 5))  # channels, kernel: the paper's figure 1
 _DENSE = 1024
-_SOFTNESS = 10.0  # softplus's sharpness: off is within 7 % of an appliance's scale before any training
-_ON_SHARE = 0.25  # of an appliance's typical power: from there on it counts as on
-_ON_SHARPNESS = 20.0  # log odds per power_scale
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,13 +72,8 @@ class Seq2Point(Network):
         return cls(appliances, read_options(Config, options, network=cls.name))
 
     def forward(self, mains: Tensor) -> Output:
-        """Answer for each window's midpoint: mains (N, L) W, power and on_logit (N, A, 1).
-
-        The paper has no on-state. Here an appliance counts as on from a quarter of its typical power,
-        and nothing is learnt from that: the log odds carry no gradient, so that the regression is the paper's.
-        """
+        """Answer for each window's midpoint: mains (N, L) W, power and on_logit (N, A, 1)."""
         power, _ = filled(mains)
         features = self.convolutions((power / self.mains_scale).unsqueeze(1))
         hidden = F.relu(self.dense(features.flatten(1)))
-        share = F.softplus(self.head(hidden), beta=_SOFTNESS).unsqueeze(2)  # (N, A, 1) of power_scale
-        return Output(share * self.power_scale[:, None], _ON_SHARPNESS * (share.detach() - _ON_SHARE))
+        return regressed(self.head(hidden).unsqueeze(2), self.power_scale)
