@@ -34,7 +34,7 @@ export async function library() {
  */
 export function picture(home, view, most) {
   const step = stepFor(view.to - view.from, home.grid.samplePeriod, most);
-  const { times, means } = levels(home.grid, [home.mains, ...home.parts.map((part) => part.power)], view, step);
+  const { times, means } = levels(home.grid, [home.mains, ...home.stack.map((part) => part.power)], view, step);
   return { step, times, mains: means[0] ?? [], parts: means.slice(1) };
 }
 
@@ -126,12 +126,12 @@ export class Chart {
     const colour = (/** @type {string} */ name) => style.getPropertyValue(`--${name}`).trim();
     const paths = Library.paths.stepped?.({ align: 1 });
     const quiet = { stroke: colour("soft"), ticks: { show: false }, font: `12px ${colour("font")}` };
-    const areas = [...this.home.parts].reverse().map((part) => (
+    const areas = this.home.stack.toReversed().map((part) => (
       { fill: colour(`c${part.colour}`), stroke: "transparent", width: 0, paths, points: { show: false } }
     ));
     return {
       ...size(this.node),
-      padding: [12, 24, 0, 0],
+      padding: [12, 32, 0, 0],
       legend: { show: false },
       cursor: { y: false, points: { show: false }, drag: { x: true, y: false, setScale: false, dist: 4 } },
       scales: { y: { range: (_, __, max) => [0, Math.max((max ?? 0) * 1.06, LEAST_POWER)] } },
@@ -140,7 +140,7 @@ export class Chart {
         { ...quiet, grid: { stroke: colour("line"), width: 1 }, size: 62, values: (_, all) => all.map(roundWatts) },
       ],
       tzDate: (time) => Library.tzDate(new Date(time * 1000), zone),
-      series: [{}, ...areas, { stroke: colour("ink"), width: 1, paths, points: { show: false } }],
+      series: [{}, ...areas, { stroke: colour("mains"), width: 1, paths, points: { show: false } }],
       hooks: {
         setSelect: [(plot) => this.selected(plot)],
         setCursor: [(plot) => pointed(plot.cursor.idx ?? null, this.shown)],

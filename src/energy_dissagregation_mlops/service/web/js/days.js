@@ -52,7 +52,7 @@ function bar(home, each, x, most, look) {
   group.append(name, whole);
   const gap = home.days.length > 120 ? 0 : 0.18;
   let top = HEIGHT;
-  for (const part of home.parts) {
+  for (const part of home.stack) {
     const height = (HEIGHT * (part.days.get(each.date) ?? 0)) / most;
     if (height <= 0) continue;
     top -= height;

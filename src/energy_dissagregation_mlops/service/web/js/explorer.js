@@ -2,7 +2,7 @@
 
 import { Chart, library, picture } from "./chart.js";
 import { element, find, headRow, swatch } from "./elements.js";
-import { duration, moment, title, watts } from "./format.js";
+import { duration, longMoment, moment, title, watts } from "./format.js";
 import { listenToFingers, listenToKeys, listenToWheel } from "./gestures.js";
 import { moved, zoomed } from "./view.js";
 
@@ -91,7 +91,7 @@ export class Explorer {
   tell(view, step) {
     const samples = this.home?.grid.samplePeriod ?? step;
     const means = step > samples ? ` Each step is the mean of ${duration(step)}.` : "";
-    const words = `${moment(view.from, this.zone)} to ${moment(view.to, this.zone)}.${means}`;
+    const words = `${longMoment(view.from, this.zone)} to ${longMoment(view.to, this.zone)}.${means}`;
     const place = find("view", HTMLElement);
     if (place.textContent !== words) place.textContent = words;
     this.showTable();
@@ -100,7 +100,7 @@ export class Explorer {
   /** @param {Home} home */
   showLegend(home) {
     const line = element("li", {}, element("span", { class: "swatch line", "aria-hidden": "true" }), "Mains", element("output", {}));
-    const areas = home.parts.map((part) => element("li", {}, swatch(part.colour), title(part.name), element("output", {})));
+    const areas = home.stack.map((part) => element("li", {}, swatch(part.colour), title(part.name), element("output", {})));
     find("legend", HTMLElement).replaceChildren(line, ...areas);
   }
 
@@ -122,7 +122,7 @@ export class Explorer {
       element("th", { scope: "row" }, moment(time, zone)), cell(shown.mains[i]), ...shown.parts.map((part) => cell(part[i])))));
     find("chart-table", HTMLElement).replaceChildren(
       element("caption", { class: "small soft" }, `Mean power over ${duration(shown.step)} from each time on`),
-      headRow(["From", "Mains", ...home.parts.map((part) => title(part.name))]),
+      headRow(["From", "Mains", ...home.stack.map((part) => title(part.name))]),
       element("tbody", {}, ...rows),
     );
   }

@@ -84,6 +84,11 @@ export function moment(time, zone) {
   return at(time, zone, { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 }
 
+/** @param {number} time @param {string} zone */
+export function longMoment(time, zone) {
+  return at(time, zone, { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
+}
+
 /** @param {string} day a date, ISO 8601 */
 export function day(day) {
   return at(Date.parse(`${day}T12:00Z`) / 1000, "UTC", { weekday: "short", day: "numeric", month: "short" });

@@ -19,7 +19,8 @@ import { series } from "./series.js";
  * @property {Answer["bundle"]} bundle
  * @property {import("./series.js").Grid} grid
  * @property {import("./view.js").View} span
- * @property {Part[]} parts appliances by energy, what is left over last
+ * @property {Part[]} parts appliances by energy, what is left over last: the order of tables
+ * @property {Part[]} stack those that are on the longest first, what is left over last: a calm base for pictures
  * @property {import("./series.js").Series} mains
  * @property {{ date: string, energy: number, measured: number }[]} days kWh, and s for which the mains is known
  * @property {number} energy kWh
@@ -39,12 +40,14 @@ export function home(name, answer) {
   const appliances = Object.entries(answer.appliances)
     .map(([each, found], i) => part(each, (i % NUM_COLOURS) + 1, found, found.activations))
     .sort((a, b) => b.energy - a.energy);
+  const other = part("other", 0, answer.other, []);
   return {
     name,
     bundle: answer.bundle,
     grid,
     span: { from: grid.start, to: grid.start + grid.length * grid.samplePeriod },
-    parts: [...appliances, part("other", 0, answer.other, [])],
+    parts: [...appliances, other],
+    stack: [...appliances.toSorted((a, b) => secondsOn(b) - secondsOn(a)), other],
     mains: series(answer.mains),
     days: answer.total.days.map((each) => ({
       date: each.date, energy: each.energy_kwh, measured: each.measured_seconds ?? 86400,
@@ -52,6 +55,11 @@ export function home(name, answer) {
     energy: answer.total.energy_kwh,
     quality: answer.quality,
   };
+}
+
+/** @param {Part} part */
+function secondsOn(part) {
+  return part.uses.reduce((sum, use) => sum + use.end - use.start, 0);
 }
 
 /**
