@@ -49,9 +49,9 @@ def test_services_reach_each_other_by_name_on_the_bridge(served: Project) -> Non
 def test_no_process_of_the_api_is_root_or_may_become_it(served: Project) -> None:
     container = served.container("api")
     shown = subprocess.run(
-        ["docker", "top", container, "-o", "uid"], capture_output=True, text=True, check=True
+        ["docker", "top", container, "-o", "pid,uid"], capture_output=True, text=True, check=True
     )
-    assert {each.strip() for each in shown.stdout.splitlines()[1:]} == {"10001"}
+    assert {each.split()[1] for each in shown.stdout.splitlines()[1:]} == {"10001"}
     status = served.compose("exec", "-T", "api", "cat", "/proc/self/status").stdout
     fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
     assert int(fields["CapEff"], 16) == int(fields["CapBnd"], 16) == 0
