@@ -25,12 +25,16 @@ def loss_of(predicted, true, *, logit=0.0, gate_weight=0.0, gated=False):
 
 def test_the_power_term_is_the_mean_error_in_units_of_the_power_while_on():
     # An error of 2 scales counts as it is, but for half of the twentieth below which errors are squared.
-    assert loss_of([300.0, 101.0], [100.0, 100.0]) == pytest.approx((2 - 0.025 + 0.01**2 / 0.1) / 2)
+    found = loss_of([300.0, 101.0], [100.0, 100.0], gated=True)
+    assert found == pytest.approx((2 - 0.025 + 0.01**2 / 0.1) / 2)
+
+
+def test_the_power_of_a_network_without_a_gate_counts_everywhere_as_its_square():
+    assert loss_of([300.0, 710.0], [100.0, 10.0]) == pytest.approx((2**2 + 7**2) / 2)
 
 
 def test_the_power_of_a_gated_network_counts_only_where_the_appliance_is_on():
     assert loss_of([300.0, 700.0], [100.0, 10.0], gated=True) == pytest.approx((2 - 0.025) / 2)
-    assert loss_of([300.0, 710.0], [100.0, 10.0], gated=False) == pytest.approx((2 - 0.025 + 7 - 0.025) / 2)
 
 
 def test_the_gate_term_is_the_cross_entropy_of_the_on_state():

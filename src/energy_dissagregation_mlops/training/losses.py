@@ -3,7 +3,8 @@
 Per sample and appliance: the cross entropy of its on-state, and the error of its power in units of its
 power while on. A gated network's power is compared where the appliance is on, and nowhere else: an
 absolute error over all samples is least where the answer is the median, which is off, and a power head
-that has sunk to zero stays there. Unknown samples count for nothing. Sums are divided by the number of
+that has sunk to zero stays there. Without a gate the error counts as its square, over all samples, as in the
+papers of the networks that are regressions: its least is the mean, not the median. Unknown samples count for nothing. Sums are divided by the number of
 known samples in the whole batch, over all processes: their gradients then add up to those of one process.
 
 Shapes: N windows, A appliances, K core.
@@ -48,13 +49,16 @@ class Loss:
         known = ~torch.isnan(batch.power)
         error = (output.power.float() - batch.power) / self.power_scale[:, None]
         error = torch.where(known & batch.on if self.gated else known, error, 0.0)
-        zero = torch.zeros_like(error)
-        power = functional.smooth_l1_loss(error, zero, beta=SMOOTH_BELOW, reduction="none").sum(dim=2)
+        power = (_absolute(error) if self.gated else error.square()).sum(dim=2)
         gate = functional.binary_cross_entropy_with_logits(
             output.on_logit.float(), batch.on.float(), weight=known.float(), reduction="none"
         ).sum(dim=2)
         terms = power + self.gate_weight * gate  # (N, A)
         return (terms * self.appliance_weight).sum() / num_known.clamp(min=1)
+
+
+def _absolute(error: Tensor) -> Tensor:
+    return functional.smooth_l1_loss(error, torch.zeros_like(error), beta=SMOOTH_BELOW, reduction="none")
 
 
 def num_known_in(batch: Batch) -> Tensor:
