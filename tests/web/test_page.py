@@ -163,6 +163,32 @@ def test_a_file_is_read_anew_with_what_its_owner_says_of_it(open_page, show, tmp
     page.locator("#appliances tfoot").get_by_text("1.0 kWh").wait_for()  # an hour of 1 kW in the mean
 
 
+@pytest.mark.parametrize(
+    ("rows", "days"),
+    [
+        ("2024-03-01T00:00Z,100\n2024-03-01T00:01Z,100\n", 1),  # of the shortest
+        ("".join(f"2024-03-01T{h:02}:00Z,0\n" for h in range(24)), 1),  # nothing used, and coarse
+        ("2023-01-01T00:00Z,100\n2023-01-01T00:01Z,100\n2023-03-01T00:00Z,9\n", 60),  # mostly missing
+        (
+            "".join(f"{1_711_843_200 + 60 * m},{m % 90 * 20}\n" for m in range(1440)),
+            2,
+        ),  # the clocks go forward
+    ],
+    ids=["short", "idle", "missing", "spring"],
+)
+def test_odd_homes_break_nothing(open_page, show, tmp_path: Path, rows: str, days: int) -> None:
+    path = tmp_path / "odd.csv"
+    path.write_text("time,power (W)\n" + rows)
+    page = show(open_page(), path)
+    assert page.locator("#days svg g").count() == days
+    for button in ("#nearer", "#later", "#farther", "#earlier", "#whole"):
+        page.locator(button).click()
+    page.locator("#days svg g").last.dispatch_event("click")
+    page.get_by_text("What the chart shows, as a table").click()
+    assert page.locator("#chart-table tbody tr").count() > 0
+    assert "NaN" not in page.locator("body").inner_text()
+
+
 def test_too_large_and_empty_files_are_refused_before_they_are_sent(open_page, tmp_path: Path) -> None:
     page = open_page()
     path = tmp_path / "large.csv"

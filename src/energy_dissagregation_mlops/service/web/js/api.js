@@ -55,9 +55,17 @@ export class Problem extends Error {
   }
 }
 
+/** @type {string | null} */
+let known = null;
+
 /** Remember the server's key until the tab is closed. @param {string} key */
 export function useKey(key) {
-  sessionStorage.setItem(KEY, key);
+  known = key;
+  try {
+    sessionStorage.setItem(KEY, key);
+  } catch {
+    // A browser that stores nothing asks again after a reload.
+  }
 }
 
 /**
@@ -117,7 +125,11 @@ async function post(file, options, accept, signal) {
 
 /** @returns {Record<string, string>} */
 function key() {
-  const known = sessionStorage.getItem(KEY);
+  try {
+    known ??= sessionStorage.getItem(KEY);
+  } catch {
+    // As above.
+  }
   return known ? { "X-API-Key": known } : {};
 }
 
