@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from energy_dissagregation_mlops.registry import Registry
+from energy_dissagregation_mlops.service.rules import Rules
 from energy_dissagregation_mlops.service.schemas import (
     DisaggregationAnswer,
     DriftAnswer,
@@ -246,3 +247,24 @@ async def test_the_server_tells_what_it_is_and_has_served(served: httpx.AsyncCli
     assert (drift.bundle, drift.requests) == ("plain@1", 1)
     metrics = (await served.get("/metrics")).text
     assert 'edmlops_requests_total{method="POST",route="/v1/disaggregate",status="200"} 1.0' in metrics
+
+
+async def test_the_examples_of_the_document_run_as_they_stand(served: httpx.AsyncClient) -> None:
+    document = (await served.get("/openapi.json")).json()
+    schemas, ran = document["components"]["schemas"], 0
+    for path, operations in document["paths"].items():
+        for media_type, body in operations.get("post", {}).get("requestBody", {}).get("content", {}).items():
+            if path.endswith("/promote"):  # asks for a key
+                continue
+            name = body["schema"].get("$ref", "").rpartition("/")[2]
+            sent = {"json": schemas[name]["examples"][0]} if name else {"content": body["example"]}
+            answer = await served.post(
+                path.format(name="plain", version="1"), headers={"Content-Type": media_type}, **sent
+            )
+            assert answer.status_code == 200, answer.text
+            ran += 1
+    assert ran == 5
+
+
+async def test_a_key_is_never_shown(serve: Serve) -> None:
+    assert "secret" not in repr(Rules(key="secret"))

@@ -184,7 +184,7 @@ async def test_another_language_is_refused(
     ("accept", "media_type"),
     [
         ("*/*", "application/json"), ("text/*", "text/csv"), ("text/csv;q=0.5, */*;q=0.1", "text/csv"),
-        ("text/csv;q=0.1, application/json", "application/json"), ("text/html, */*;q=x", "application/json"),
+        ("text/csv;q=0.1, application/json", "application/json"), ("application/json;q=0.1, */*", "text/csv"), ("text/html, */*;q=x", "application/json"),
         (", ;q=1", "application/json"),
     ],
 )  # fmt: skip

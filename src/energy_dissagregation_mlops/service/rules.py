@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from energy_dissagregation_mlops import settings
@@ -16,7 +16,7 @@ class Rules:
     max_readings: int = settings.API_MAX_READINGS.default
     max_samples: int = settings.API_MAX_SAMPLES.default  # of the bundle's grid that an answer covers
     body_time_limit: float = settings.API_TIME_LIMIT.default  # s until a body must be there
-    key: str | None = None
+    key: str | None = field(default=None, repr=False)
     cors_origins: tuple[str, ...] = ()
 
     @classmethod
