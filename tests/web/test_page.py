@@ -168,7 +168,10 @@ def test_a_file_is_read_anew_with_what_its_owner_says_of_it(open_page, show, tmp
     [
         ("2024-03-01T00:00Z,100\n2024-03-01T00:01Z,100\n", 1),  # of the shortest
         ("".join(f"2024-03-01T{h:02}:00Z,0\n" for h in range(24)), 1),  # nothing used, and coarse
-        ("2023-01-01T00:00Z,100\n2023-01-01T00:01Z,100\n2023-03-01T00:00Z,9\n", 60),  # mostly missing
+        (
+            "2023-01-01T00:00Z,100\n2023-01-01T00:01Z,100\n2023-03-01T00:00Z,9\n2023-03-01T00:01Z,9\n",
+            60,
+        ),  # mostly missing
         (
             "".join(f"{1_711_843_200 + 60 * m},{m % 90 * 20}\n" for m in range(1440)),
             2,
