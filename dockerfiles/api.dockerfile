@@ -44,8 +44,8 @@ ENV API_HOST=0.0.0.0 \
     API_PORT=8000
 EXPOSE 8000
 # Python, because the image has no curl; 503 is an error to urlopen.
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --start-interval=1s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + os.environ['API_PORT'] + '/health', timeout=4)"]
+HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --start-interval=2s --retries=3 \
+    CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + os.environ['API_PORT'] + '/health', timeout=9)"]
 CMD ["python", "-m", "energy_dissagregation_mlops.api"]
 
 # Last, so that a new revision changes no layer.
