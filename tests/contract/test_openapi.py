@@ -40,6 +40,7 @@ def test_every_reference_of_the_document_leads_somewhere(promoted: Registry) -> 
     known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
     assert len(found) > 20
     assert found - known == set()
+    assert "HTTPValidationError" not in str(document)
 
 
 def test_every_operation_says_in_which_ways_it_fails(promoted: Registry) -> None:

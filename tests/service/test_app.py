@@ -266,5 +266,5 @@ async def test_the_examples_of_the_document_run_as_they_stand(served: httpx.Asyn
     assert ran == 5
 
 
-async def test_a_key_is_never_shown(serve: Serve) -> None:
+async def test_a_key_is_never_shown() -> None:
     assert "secret" not in repr(Rules(key="secret"))

@@ -10,7 +10,10 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
+from energy_dissagregation_mlops.service import problems
+from energy_dissagregation_mlops.service.envelope import Envelope
 from energy_dissagregation_mlops.service.problems import Problem
 
 pytestmark = pytest.mark.anyio
@@ -280,3 +283,16 @@ async def test_bodies_that_wait_are_bounded_in_all(serve: Serve) -> None:
         for each in held:
             told(await each, 400)
         assert (await client.post("/predict", json={"power": [1] * 900})).status_code == 200
+
+
+async def test_what_fastapi_itself_finds_wrong_has_the_same_form() -> None:
+    app = FastAPI()
+    problems.install(app)
+
+    @app.get("/")
+    def number(value: int) -> int:
+        return value
+
+    transport = httpx.ASGITransport(Envelope(app))
+    async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+        assert told(await client.get("/?value=x"), 422).field == "value"

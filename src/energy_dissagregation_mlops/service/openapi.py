@@ -38,6 +38,8 @@ _HAND_READ: tuple[type[BaseModel], ...] = (
     InferenceRequest,
     Problem,
 )
+# FastAPI documents its own errors for any path with a parameter; ours are all text, which can't be wrong.
+_NOT_OURS = ("HTTPValidationError", "ValidationError")
 
 Document = dict[str, Any]  # OpenAPI's own shape, as FastAPI gives and takes it
 Responses = dict[int | str, Document]
@@ -91,7 +93,13 @@ def _document(app: FastAPI, *, keyed: bool) -> Document:
     )
     components = document.setdefault("components", {})
     schemas = {**components.get("schemas", {}), **definitions["$defs"]}
-    components["schemas"] = dict(sorted(schemas.items()))
+    components["schemas"] = {
+        name: schema for name, schema in sorted(schemas.items()) if name not in _NOT_OURS
+    }
+    for path in document["paths"].values():
+        for operation in path.values():
+            if _NOT_OURS[0] in str(operation["responses"].get("422")):
+                del operation["responses"]["422"]
     if keyed:
         components["securitySchemes"] = SCHEMES
         for path in document["paths"].values():
