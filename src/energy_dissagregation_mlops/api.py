@@ -6,6 +6,7 @@ leaves in good order on SIGTERM.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import socket
 import sys
@@ -18,6 +19,7 @@ from energy_dissagregation_mlops import settings
 from energy_dissagregation_mlops.errors import EdmlopsError
 from energy_dissagregation_mlops.service import logs
 from energy_dissagregation_mlops.service.rules import Rules
+from energy_dissagregation_mlops.service.sizing import workers_that_fit
 from energy_dissagregation_mlops.service.supervisor import Supervisor, bound, metrics_folder
 
 if TYPE_CHECKING:
@@ -105,6 +107,7 @@ def _served(options: Options) -> int:
         _logger.info(
             "listening on http://%s:%d", f"[{host}]" if ":" in host else host, listener.getsockname()[1]
         )
+        options = dataclasses.replace(options, workers=workers_that_fit(options.workers))
         if options.workers == 1:
             _worker(options).run(listener)
             return 0
