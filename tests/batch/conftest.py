@@ -75,7 +75,7 @@ class Processes:
 
     def batch(self, source: Path, output: Path, *options: object) -> subprocess.Popen[str]:
         """Start `edmlops batch`."""
-        return self.start("energy_dissagregation_mlops.cli", "batch", source, "--output", output, *options)
+        return self.start("energy_dissagregation_mlops", "batch", source, "--output", output, *options)
 
 
 @contextmanager

@@ -56,7 +56,7 @@ def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     """Homes enough to be stopped among: 16 buckets of some tenths of a second."""
-    return write_rows(tmp_path / "in", [home(name, days=40) for name in names(64)])
+    return write_rows(tmp_path / "in", [home(name, days=10) for name in names(48)])
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def whole(score: Score, source: Path, tmp_path: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def cluster(commands: Processes) -> Iterator[tuple[str, subprocess.Popen[str], list[subprocess.Popen[str]]]]:
+def cluster(commands: Processes) -> tuple[str, subprocess.Popen[str], list[subprocess.Popen[str]]]:
     """A scheduler and two workers, as they run on machines of their own: address, scheduler, workers."""
     scheduler = commands.start(
         "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", 0, "--no-dashboard"
@@ -82,7 +82,7 @@ def cluster(commands: Processes) -> Iterator[tuple[str, subprocess.Popen[str], l
         )
         for _ in range(2)
     ]  # fmt: skip
-    yield address, scheduler, workers
+    return address, scheduler, workers
 
 
 def test_a_worker_is_killed_on_this_machine(
