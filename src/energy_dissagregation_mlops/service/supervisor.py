@@ -49,7 +49,10 @@ def metrics_folder() -> Iterator[None]:
     """A private folder, for the length of the block, in which workers sum up their numbers."""
     with tempfile.TemporaryDirectory(prefix="edmlops-") as folder:
         os.environ[_METRICS_FOLDER] = folder
-        yield
+        try:
+            yield
+        finally:
+            del os.environ[_METRICS_FOLDER]
 
 
 class Supervisor:
