@@ -122,7 +122,8 @@ def project(images: dict[str, str]) -> Iterator[Project]:
     name, port = f"test-{uuid.uuid4().hex[:8]}", free_port()
     environment = os.environ | {
         "COMPOSE_PROJECT_NAME": name, "API_PORT": str(port), "API_WORKERS": "2", "API_TIME_LIMIT": "300", "TAG": TAG,
-        "TRAIN_EPOCHS": "3", "TRAIN_BATCH_SIZE": "1",
+        "TRAIN_COMMAND": "train --resume --config /app/data/tiny.yaml",
+        "TRAIN_EPOCHS": "", "TRAIN_BATCH_SIZE": "", "TRAIN_LR": "",
     }  # fmt: skip
     made = Project(name=name, port=port, root=ROOT, environment=environment)
     try:

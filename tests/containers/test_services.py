@@ -22,6 +22,10 @@ ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(1500)]
 
 Inspect = Callable[[str], dict[str, Any]]
+RUN = """
+network_options: {window_length: 1024}
+training: {epochs: 8, steps_per_epoch: 8, batch_size: 4}
+"""
 KETTLE = [100.0] * 30 + [2900.0, 2880.0, 2900.0] + [100.0] * 30
 
 
@@ -144,6 +148,7 @@ def test_what_training_promotes_is_served_without_a_restart_even_when_it_was_kil
 ) -> None:
     served.cli("edmlops", "simulate", "--houses", "5", "--days", "5")
     served.cli("edmlops", "preprocess")
+    served.cli("sh", "-c", f"echo '{RUN}' > /app/data/tiny.yaml")
     before, started = served.get("/health"), inspect(served.container("api"))["State"]["StartedAt"]
     with Caller(served) as caller:
         served.compose("up", "--detach", "train")
