@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -62,12 +63,34 @@ def interrupts_held() -> Iterator[None]:
 
     Otherwise one that is still importing tells of it by a traceback, and so does one whose start is cut short.
     """
-    resource_tracker.ensure_running()  # starting it later would let interrupts in again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    with interrupts_deferred():
+        resource_tracker.ensure_running()  # starting it later would let interrupts in again
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def interrupts_deferred() -> Iterator[None]:
+    """Keep Ctrl-C until the block ends, for code that loses what is raised in it: callbacks of C libraries.
+
+    A blocked signal is not enough: one that came before, or to a library's thread, is raised wherever Python runs
+    next. Only the main thread is ever interrupted; in any other this does nothing.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if not callable(before) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard = threading.Event()
+    signal.signal(signal.SIGINT, lambda *_: heard.set())
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, before)
+        if heard.is_set():
+            signal.raise_signal(signal.SIGINT)
 
 
 def _quota() -> float | None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
-from energy_dissagregation_mlops.datasets.new_hdf5 import new_hdf5
+from energy_dissagregation_mlops.datasets.new_hdf5 import NewHdf5, new_hdf5
 
 
 def fill(file: h5py.File) -> None:
@@ -35,9 +37,8 @@ def test_it_is_byte_for_byte_the_file_that_h5py_writes(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w", libver="earliest") as file:
         fill(file)
     (tmp_path / "b.h5").write_bytes(b"older")
-    with new_hdf5(tmp_path / "b.h5") as made:
-        fill(made.file)
-        made.check()
+    with new_hdf5(tmp_path / "b.h5") as made, made.filling() as file:
+        fill(file)
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
 
 
@@ -50,8 +51,8 @@ resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, resource.RLIM_INFINITY))
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from test_new_hdf5 import fill, new_hdf5
 try:
-    with new_hdf5(Path({str(tmp_path / "a.h5")!r})) as made:
-        fill(made.file)
+    with new_hdf5(Path({str(tmp_path / "a.h5")!r})) as made, made.filling() as file:
+        fill(file)
 except OSError as error:
     sys.exit(100 + error.errno)
 """
@@ -62,22 +63,41 @@ except OSError as error:
     assert (tmp_path / "a.h5").stat().st_size <= limit
 
 
-def fill_beyond_a_limit(path: Path) -> None:
+def fill_beyond_a_limit(file: h5py.File) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    with new_hdf5(path) as made:
-        made.check()
-        resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, limits[1]))
-        try:
-            fill(made.file)
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, limits[1]))
+    try:
+        fill(file)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_failure_is_told_after_each_part_and_at_the_end(tmp_path):
+    with ExitStack() as stack:
+        made = stack.enter_context(new_hdf5(tmp_path / "a.h5"))
+        for write in (fill_beyond_a_limit, lambda file: file.require_group("b")):
+            with pytest.raises(OSError, match="File too large"), made.filling() as file:
+                write(file)
         with pytest.raises(OSError, match="File too large"):
-            made.check()
+            stack.close()
 
 
-def test_a_failure_is_told_when_asked_and_at_the_end(tmp_path):
-    with pytest.raises(OSError, match="File too large"):
-        fill_beyond_a_limit(tmp_path / "a.h5")
+def interrupted(made: NewHdf5, reached: list[str]) -> None:
+    with made.filling() as file:
+        for number in range(2000):
+            if number == 100:
+                signal.raise_signal(signal.SIGINT)
+            file[str(number)] = number
+        file.flush()
+        reached.append("the end of the part")
+    reached.append("what is after it")
+
+
+def test_ctrl_c_waits_for_the_end_of_a_part_and_is_not_lost(tmp_path):
+    reached: list[str] = []
+    with pytest.raises(KeyboardInterrupt), new_hdf5(tmp_path / "a.h5") as made:
+        interrupted(made, reached)
+    assert reached == ["the end of the part"]
 
 
 def test_what_the_block_raises_goes_on(tmp_path):

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import h5py
 
+from energy_dissagregation_mlops.cores import interrupts_deferred
+
 
 class _Outlet:
     """What HDF5 takes for a file that can be read, written and sought in."""
@@ -64,14 +66,21 @@ class _Outlet:
 
 
 class NewHdf5:
-    """A file to be filled, and whether that has failed."""
+    """A file to be filled part by part."""
 
     def __init__(self, file: h5py.File, outlet: _Outlet) -> None:
-        self.file = file
+        self._file = file
         self._outlet = outlet
 
-    def check(self) -> None:
-        """Raise the OSError of the first write that failed, if any did; look often, for what follows is lost."""
+    @contextmanager
+    def filling(self) -> Iterator[h5py.File]:
+        """The file, to write a part into. Ctrl-C waits for the end of it: within HDF5 it would get lost.
+
+        Raises:
+            OSError: something could not be written, now or earlier; what follows would be lost too.
+        """
+        with interrupts_deferred():
+            yield self._file
         if self._outlet.failure is not None:
             raise self._outlet.failure
 
@@ -83,12 +92,18 @@ def new_hdf5(path: Path) -> Iterator[NewHdf5]:
     Raises:
         OSError: something could not be written, at the block's end if not before.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0), 0o666)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
     try:
         outlet = _Outlet(descriptor)
-        with h5py.File(outlet, "w", libver="earliest") as file:
-            made = NewHdf5(file, outlet)
+        with interrupts_deferred():
+            made = NewHdf5(h5py.File(outlet, "w", libver="earliest"), outlet)
+        try:
             yield made
-        made.check()
+        except BaseException:
+            with interrupts_deferred():
+                made._file.close()
+            raise
+        with made.filling() as file:
+            file.close()
     finally:
         os.close(descriptor)

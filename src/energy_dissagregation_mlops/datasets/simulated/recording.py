@@ -91,7 +91,8 @@ def simulate(path: Path, *, houses: int, days: int, seed: int, progress: Progres
             for house in range(1, houses + 1)
         ]
         with new_hdf5(aside) as made:
-            start_file(made.file, _description(ranges, seed), devices=_devices(ranges), houses=houses)
+            with made.filling() as file:
+                start_file(file, _description(ranges, seed), devices=_devices(ranges), houses=houses)
             with _written(jobs) as parts:
                 for done, part in enumerate(parts, start=1):
                     _move_house(part, made)
@@ -122,15 +123,16 @@ def _write_house(job: _Job) -> Path:
     meters = _meters(home, job.ranges)
     with new_hdf5(job.path) as made:
         occupants = round(home.routine.occupants)
-        tables = write_house(
-            made.file, job.house, written, time_zone=job.ranges.time_zone, occupants=occupants
-        )
+        with made.filling() as file:
+            tables = write_house(
+                file, job.house, written, time_zone=job.ranges.time_zone, occupants=occupants
+            )
         for index, day in enumerate(home.days(job.days)):
-            made.check()
             rng = np.random.default_rng([job.seed, job.house, _READINGS, index])
-            for (name, meter), table in zip(meters.items(), tables, strict=True):
-                power = day.mains if name == MAINS else day.appliances[name]
-                append_readings(table, meter.read(power, start=day.start, rng=rng))
+            with made.filling():
+                for (name, meter), table in zip(meters.items(), tables, strict=True):
+                    power = day.mains if name == MAINS else day.appliances[name]
+                    append_readings(table, meter.read(power, start=day.start, rng=rng))
     return job.path
 
 
@@ -149,10 +151,9 @@ def _meters(home: Household, ranges: Ranges) -> dict[str, SimulatedMeter]:
 
 
 def _move_house(part: Path, made: NewHdf5) -> None:
-    with h5py.File(part, "r") as source:
+    with h5py.File(part, "r") as source, made.filling() as file:
         for building in source:
-            source.copy(building, made.file)
-    made.check()
+            source.copy(building, file)
     part.unlink()
 
 
