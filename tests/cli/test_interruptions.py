@@ -261,7 +261,12 @@ def test_ctrl_c_in_a_terminal_stops_the_processes_that_read_channels_in_silence(
         _, errors = process.communicate()
         if process.returncode == 0:
             break
-        assert process.returncode in STATUSES and errors == INTERRUPTED + "\n"
+        # In silence, where the machine is so busy that the command had not begun.
+        silent = (-signal.SIGINT, "")
+        assert (process.returncode, errors) in (
+            silent,
+            *((status, INTERRUPTED + "\n") for status in STATUSES),
+        )
 
 
 @pytest.mark.parametrize(
