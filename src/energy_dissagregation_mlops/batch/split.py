@@ -21,6 +21,7 @@ from energy_dissagregation_mlops.batch.storage import Folder
 from energy_dissagregation_mlops.errors import DataError
 
 ROWS_PER_TURN = 1 << 21
+ROWS_AT_ONCE = 1 << 17  # of a file, while a turn is gathered
 HOME, READINGS = "home", "readings"
 
 
@@ -94,7 +95,7 @@ def _turns(folder: Folder, key: str, column: str) -> Iterator[pa.Table]:
         with folder.open(key) as stream, pq.ParquetFile(stream) as file:
             if column not in file.schema_arrow.names:
                 raise DataError(f"{key}: expected a column {column!r} that names the home, found none")
-            for batch in file.iter_batches(batch_size=1 << 17, use_threads=False):
+            for batch in file.iter_batches(batch_size=ROWS_AT_ONCE, use_threads=False):
                 held.append(batch)
                 if sum(map(len, held)) >= ROWS_PER_TURN:
                     yield pa.Table.from_batches(held)

@@ -1,0 +1,102 @@
+"""One run at a time on an output."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from energy_dissagregation_mlops.batch.lock import KEY, locked
+from energy_dissagregation_mlops.batch.storage import Folder
+from energy_dissagregation_mlops.errors import ConfigError, EdmlopsError
+
+HOLD = """
+import sys, time
+from energy_dissagregation_mlops.batch.lock import locked
+from energy_dissagregation_mlops.batch.storage import Folder
+with locked(Folder.at(sys.argv[1])):
+    print("mine", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def remote() -> Iterator[Folder]:
+    """A folder in memory: what it shares with an object store is that nobody locks for us."""
+    folder = Folder.at(f"memory://{secrets.token_hex(4)}")
+    yield folder
+    folder.remove("")
+
+
+def test_a_disk_is_locked_by_the_living_and_not_by_the_killed(tmp_path: Path) -> None:
+    folder = Folder.at(str(tmp_path))
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as owner:
+        assert owner.stdout is not None and owner.stdout.readline() == "mine\n"
+        with pytest.raises(ConfigError, match=f"another run \\(process {owner.pid} on"), locked(folder):
+            pass
+        owner.kill()
+        owner.wait()
+        with locked(folder):
+            assert f"process {owner.pid}" not in (tmp_path / KEY).read_text()
+
+
+def test_an_address_is_locked_while_there_are_signs_of_life(remote: Folder) -> None:
+    with (
+        locked(remote, beat=0.02, patience=5),
+        pytest.raises(ConfigError, match="another run"),
+        locked(remote, beat=0.02, patience=5),
+    ):
+        pass
+    assert remote.read(KEY) is None
+
+
+def test_a_lock_that_has_stopped_changing_belongs_to_nobody(remote: Folder) -> None:
+    remote.write(KEY, b'{"owner": "a process that was killed", "token": "x", "sign": 7}')
+    with locked(remote, beat=0.02, patience=0.1):
+        content = remote.read(KEY)
+        assert content is not None and b"killed" not in content
+    assert remote.read(KEY) is None
+
+
+def test_of_two_that_take_an_abandoned_lock_one_has_it(remote: Folder) -> None:
+    remote.write(KEY, b'{"owner": "a process that was killed", "token": "x", "sign": 7}')
+    got: list[bool] = []
+    over = threading.Event()
+
+    def take() -> None:
+        try:
+            with locked(remote, beat=0.1, patience=0.3):
+                got.append(True)
+                over.wait(5)
+        except ConfigError:
+            got.append(False)
+            over.set()
+
+    threads = [threading.Thread(target=take) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(got) == [False, True]
+
+
+def take_over(folder: Folder) -> None:
+    """As often as its owner may write over it."""
+    for sign in range(15):
+        folder.write(KEY, b'{"owner": "another", "token": "y", "sign": %d}' % sign)
+        time.sleep(0.02)
+
+
+def test_a_run_whose_lock_was_taken_over_is_told(remote: Folder) -> None:
+    with pytest.raises(EdmlopsError, match="taken over"), locked(remote, beat=0.02, patience=0.1):
+        take_over(remote)
+    content = remote.read(KEY)
+    assert content is not None and b"another" in content
