@@ -82,4 +82,4 @@ lock: $(READY) ## Choose anew what is pinned (uv reads pyproject.toml)
 	  pyproject.toml requirements/build.in -o requirements/constraints.txt
 
 clean: ## Remove what make made; data and models stay
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist node_modules $(ROOMS)/service/web/vendor .pytest_cache .mypy_cache .ruff_cache .hypothesis

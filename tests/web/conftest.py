@@ -121,7 +121,7 @@ def visits(browser: Browser, home: str) -> Iterator[OpenPage]:
         settings = {"locale": "en-GB", "timezone_id": "Europe/London", **visitor}
         context = browser.new_context(**settings)  # type: ignore[arg-type]
         contexts.append(context)
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(60_000)  # ms: a busy machine is no failure
         page = context.new_page()
 
         def complain(text: str) -> None:

@@ -187,11 +187,14 @@ def test_a_year_of_minutes_is_drawn_from_few_points_and_moves_smoothly(sample) -
             const span = {from: 1.7e9, to: 1.7e9 + length * 60};
             const home = {grid: {start: span.from, samplePeriod: 60, length}, span, mains: make(600),
                           stack: Array.from({length: names}, (_, i) => ({power: make(i)}))};
-            const begin = performance.now();
-            let points = 0;
-            for (let i = 0; i < 50; i += 1) points = stacked(picture(home, span, 500))[0].length;
-            return {points, milliseconds: (performance.now() - begin) / 50};
+            let points = 0, milliseconds = Infinity;
+            for (let i = 0; i < 50; i += 1) {
+                const begin = performance.now();
+                points = stacked(picture(home, span, 500))[0].length;
+                milliseconds = Math.min(milliseconds, performance.now() - begin);
+            }
+            return {points, milliseconds};
         }"""
     )
     assert 300 <= found["points"] <= 501
-    assert found["milliseconds"] < 16  # a frame of 60 a second
+    assert found["milliseconds"] < 8  # half a frame; the best of 50, as other work shares the machine
