@@ -120,7 +120,7 @@ class NilmFormer(Network):
         """Answer for every sample of each window: mains (N, L) W, power and on_logit (N, A, L)."""
         normal, statistics = _stationary(mains, self.mains_scale)
         power = self.embed(normal.unsqueeze(1))
-        place = self.embed_place(self.place).expand(len(mains), -1, -1)
+        place = self.embed_place(self.place).expand(mains.shape[0], -1, -1)  # len() would fix it in the graph
         token = self.token(statistics)  # (N, D)
         samples = torch.cat([power, place], dim=1).transpose(1, 2)  # (N, L, D)
         seen = self.blocks(torch.cat([samples, token.unsqueeze(1)], dim=1))[:, :-1]

@@ -31,7 +31,7 @@ class _Attention(nn.Module):
         num = tokens.shape[1]
 
         def split(part: Tensor) -> Tensor:
-            return part.reshape(len(part), num, self.heads, -1).transpose(1, 2)  # (N, H, T, D / H)
+            return part.reshape(part.shape[0], num, self.heads, -1).transpose(1, 2)  # (N, H, T, D / H)
 
         others = ~torch.eye(num, dtype=torch.bool, device=tokens.device) if self.masked else None
         found = F.scaled_dot_product_attention(
