@@ -121,7 +121,8 @@ def free_port() -> int:
 def project(images: dict[str, str]) -> Iterator[Project]:
     name, port = f"test-{uuid.uuid4().hex[:8]}", free_port()
     environment = os.environ | {
-        "COMPOSE_PROJECT_NAME": name, "API_PORT": str(port), "API_WORKERS": "2", "API_TIME_LIMIT": "300", "TAG": TAG,
+        "COMPOSE_PROJECT_NAME": name, "API_PORT": str(port), "API_WORKERS": "2", "API_TIME_LIMIT": "300",
+        "API_GRACE_PERIOD": "120", "TAG": TAG,
         "TRAIN_COMMAND": "train --resume --config /app/data/tiny.yaml",
         "TRAIN_EPOCHS": "", "TRAIN_BATCH_SIZE": "", "TRAIN_LR": "",
     }  # fmt: skip
