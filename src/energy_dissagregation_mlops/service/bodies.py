@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import islice
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
@@ -17,6 +19,8 @@ from energy_dissagregation_mlops.service.rules import Rules
 HELD_BODIES = 4  # so many bodies of the greatest size a worker holds at once, or more smaller ones
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS  # zlib's way of saying "with a gzip header"
 _PIECE = 1 << 20
+_MANY = 1000
+_NAME = re.compile(rb'"[ \t\r\n]*:')
 
 
 class Bodies:
@@ -93,6 +97,34 @@ def inflated(body: bytes, *, max_bytes: int) -> bytes:
             raise _damaged("it ends too early")
         rest = engine.unused_data.lstrip(b"\0")  # padding after a member is allowed
     return b"".join(pieces)
+
+
+def check_json(body: bytes, rules: Rules) -> None:
+    """Refuse JSON that holds more than any request does, before records are made of it: they take 100 times the room.
+
+    Raises:
+        RequestError: 422, there are too many readings, lists, objects or names.
+    """
+    # A number and a time for each reading, and a hundred for all the rest.
+    if (body.count(b",") - 100) // 2 > rules.max_readings:
+        raise too_many_readings(rules)
+    if body.count(b"[") + body.count(b"{") > _MANY or _has_many_names(body):
+        raise RequestError(
+            422,
+            f"there are more than {_MANY:,} lists, objects or names in the JSON: send the readings as one list",
+        )
+
+
+def _has_many_names(body: bytes) -> bool:
+    if body.count(b":") <= _MANY:
+        return False
+    return next(islice(_NAME.finditer(body), _MANY, None), None) is not None  # colons are in times as well
+
+
+def too_many_readings(rules: Rules) -> RequestError:
+    """The answer to more readings than are allowed."""
+    detail = f"there are more than {rules.max_readings:,} readings: send fewer at a time"
+    return RequestError(422, detail, field="power")
 
 
 def too_large(limit: int, what: str = "") -> RequestError:

@@ -30,7 +30,7 @@ def prediction(body: bytes, served: Served, rules: Rules) -> bytes:
     """
     request = validated(PredictionRequest, body, rules)
     period = request.sample_period or served.bundle.card.sample_period
-    found = disaggregated(watts(request.power), served, sample_period=period, rules=rules)
+    found = disaggregated(watts(request.power, rules), served, sample_period=period, rules=rules)
     parts = {name: rounded(power) for name, power in zip(found.appliances, found.power, strict=True)}
     return written(
         {

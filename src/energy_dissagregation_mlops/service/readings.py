@@ -29,7 +29,7 @@ from energy_dissagregation_mlops.meter_csv.zones import (
     LocalClock,
     zone,
 )
-from energy_dissagregation_mlops.service.bodies import inflated
+from energy_dissagregation_mlops.service.bodies import check_json, inflated, too_many_readings
 from energy_dissagregation_mlops.service.problems import RequestError, from_validation, shortened
 from energy_dissagregation_mlops.service.rules import Rules
 from energy_dissagregation_mlops.service.schemas import CsvOptions, DisaggregationRequest, Options
@@ -63,7 +63,7 @@ def from_json(body: bytes, rules: Rules) -> Asked:
     with blamed_on("time_zone"):
         zone(name)
     times = _times(request, name)
-    power = watts(request.power)
+    power = watts(request.power, rules)
     notes: tuple[str, ...] = ()
     if not (exist := ~np.isnan(times)).all():
         notes = (_skipped_note(int((~exist).sum())),)
@@ -84,7 +84,8 @@ def from_csv(body: bytes, options: CsvOptions, rules: Rules) -> Asked:
         body = inflated(body, max_bytes=rules.max_body_bytes)  # a file that was compressed before it was sent
     if body.startswith(_GZIP_START):
         raise DataError("the meter file is compressed twice: unpack it")
-    _check_count(body.count(b"\n") or body.count(b"\r"), rules)
+    if (body.count(b"\n") or body.count(b"\r")) > rules.max_readings:
+        raise too_many_readings(rules)
     columns = Columns(
         time=options.time_column, mains=options.mains_column, unit=options.unit, time_zone=options.time_zone
     )
@@ -104,24 +105,22 @@ def validated(model: type[Model], body: bytes, rules: Rules) -> Model:
     Raises:
         RequestError: 400, it is no JSON; 422, it is not as expected or too long.
     """
-    # Two lists, and a hundred for all the rest: counted before anything is made of them.
-    _check_count((body.count(b",") - 100) // 2, rules)
+    check_json(body, rules)
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
         raise from_validation(error) from None
 
 
-def watts(power: list[float | None]) -> FloatArray:
-    """Readings (R,) W as an array, NaN for null; numbers that no float32 holds are cut to ones that it does."""
+def watts(power: list[float | None], rules: Rules) -> FloatArray:
+    """Readings (R,) W as an array, NaN for null; numbers that no float32 holds are cut to ones that it does.
+
+    Raises:
+        RequestError: 422, there are too many.
+    """
+    if len(power) > rules.max_readings:
+        raise too_many_readings(rules)
     return np.clip(np.array(power, np.float64), -MAX_NUMBER, MAX_NUMBER).astype(np.float32)
-
-
-def _check_count(count: int, rules: Rules) -> None:
-    if count > rules.max_readings:
-        raise RequestError(
-            422, f"there are more than {rules.max_readings:,} readings: send fewer at a time", field="power"
-        )
 
 
 def _times(request: DisaggregationRequest, time_zone: str) -> TimeArray:

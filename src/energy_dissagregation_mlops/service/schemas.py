@@ -57,7 +57,7 @@ class Options(_Request):
     """What is wanted of an answer."""
 
     appliances: list[str] | None = Field(
-        default=None, min_length=1, max_length=100,
+        default=None, min_length=1, max_length=100, fail_fast=True,
         description="names of appliances; all of the bundle's. `other` is always the rest after all of them.",
         examples=[["kettle", "fridge"]],
     )  # fmt: skip
@@ -72,7 +72,9 @@ class Options(_Request):
         default=None, max_length=100, examples=["Europe/London"],
         description="IANA name, of the days and of times without an offset; UTC",
     )  # fmt: skip
-    parts: list[Part] | None = Field(default=None, description="what the answer holds; everything")
+    parts: list[Part] | None = Field(
+        default=None, max_length=20, fail_fast=True, description="what the answer holds; everything"
+    )
 
     def wants(self, part: Part) -> bool:
         """Whether the answer is to hold this part."""

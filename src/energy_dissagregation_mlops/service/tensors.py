@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from energy_dissagregation_mlops.meter_csv.cells import MAX_NUMBER
+from energy_dissagregation_mlops.service.bodies import check_json
 from energy_dissagregation_mlops.service.problems import RequestError, from_validation
 from energy_dissagregation_mlops.service.rules import Rules
 from energy_dissagregation_mlops.service.writing import written
@@ -38,7 +39,7 @@ class _Part(BaseModel):
 class InputTensor(_Part):
     """A tensor that is sent: its data here, or as bytes behind the JSON."""
 
-    shape: list[int] = Field(min_length=1, max_length=8)
+    shape: list[int] = Field(min_length=1, max_length=8, fail_fast=True)
     datatype: str
     data: list[JsonValue] | None = None
 
@@ -61,8 +62,8 @@ class InferenceRequest(BaseModel):
 
     id: str | None = Field(default=None, max_length=200)
     parameters: dict[str, JsonValue] = Field(default_factory=dict)
-    inputs: list[InputTensor] = Field(min_length=1, max_length=16)
-    outputs: list[OutputTensor] | None = Field(default=None, max_length=16)
+    inputs: list[InputTensor] = Field(min_length=1, max_length=16, fail_fast=True)
+    outputs: list[OutputTensor] | None = Field(default=None, max_length=16, fail_fast=True)
 
 
 class OutputTensorAnswer(BaseModel):
@@ -104,8 +105,7 @@ def taken_apart(body: bytes, json_length: str | None, rules: Rules) -> Inference
     """
     length = _length(json_length, len(body))
     head = body[:length]
-    if head.count(b",") > rules.max_readings + 100:
-        raise RequestError(422, f"there are more than {rules.max_readings:,} readings: send fewer at a time")
+    check_json(head, rules)
     try:
         request = InferenceRequest.model_validate_json(head)
     except ValidationError as error:
