@@ -189,9 +189,9 @@ def test_told_to_stop_it_is_not_ready_at_once_finishes_what_it_accepted_and_leav
 def test_a_killed_worker_is_replaced_while_the_other_answers(
     promoted: Registry, start: Callable[..., Server]
 ) -> None:
-    server = start(API_WORKERS="2")
+    server = start(API_WORKERS="2", API_MAX_CONCURRENT_REQUESTS="8")
     before = until(lambda: server.workers() if len(server.workers()) == 2 else None)
-    with load(server) as asked:
+    with load(server, clients=4) as asked:
         until(lambda: asked.answers["200"] > 10)
         killed = min(before)
         os.kill(killed, signal.SIGKILL)
@@ -200,7 +200,7 @@ def test_a_killed_worker_is_replaced_while_the_other_answers(
         until(lambda: asked.answers["200"] > seen + 10)
     # What the killed one held is lost, and nothing else.
     assert set(asked.answers) <= {"200", "RemoteProtocolError", "ReadError", "ConnectError"}
-    assert sum(asked.answers.values()) - asked.answers["200"] <= 2
+    assert sum(asked.answers.values()) - asked.answers["200"] <= 4
     assert f"worker {killed} died (status -9)" in server.said()
     until(lambda: counted(server, "edmlops_engine_requests ") == 0)  # what it had under way is not counted on
     assert server.stop() == 0
