@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test lint types format bench bench-api serve lock clean
+.PHONY: help demo test lint types format bench bench-api bench-scale serve lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ bench: $(READY) ## Speed and memory, into docs/performance.md
 
 bench-api: $(READY) ## The API's rate, latency and memory, into docs/performance.md (needs h2load)
 	$(BIN)/python -m benchmarks api
+
+bench-scale: $(READY) ## Homes a second on one worker and on two, into docs/performance.md
+	$(BIN)/python -m benchmarks scale
 
 serve: $(READY) $(WEB) ## The HTTP service, on API_HOST and API_PORT
 	$(BIN)/python -m energy_dissagregation_mlops.api
