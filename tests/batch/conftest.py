@@ -26,8 +26,8 @@ def client() -> Iterator[Client]:
     """A cluster of threads in this process."""
     with (
         LocalCluster(
-            n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None,
-            worker_dashboard_address=None,
+            n_workers=1, threads_per_worker=2, processes=False, dashboard_address="127.0.0.1:0",
+            worker_dashboard_address="127.0.0.1:0",
         ) as cluster,
         Client(cluster, set_as_default=False) as found,
     ):  # fmt: skip

@@ -52,8 +52,8 @@ def _local(workers: int) -> Iterator[Client]:
     # Dask reads the container's memory, and gives each worker its share.
     with interrupts_held():
         machine = LocalCluster(
-            n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=None,
-            worker_dashboard_address=None, silence_logs=logging.CRITICAL,
+            n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0",
+            worker_dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL,
         )  # fmt: skip
     with machine, Client(machine, set_as_default=False) as client:
         yield client

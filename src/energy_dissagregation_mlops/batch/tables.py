@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from itertools import groupby
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -22,7 +23,7 @@ import pyarrow.parquet as pq
 from energy_dissagregation_mlops.activations import Activation
 from energy_dissagregation_mlops.batch.plan import ACTIVATIONS, DAILY, POWER, FileRecord, Job
 from energy_dissagregation_mlops.inference.summary import DayEnergy, days_of
-from energy_dissagregation_mlops.prediction import INSTANT, instants, power_schema, power_table
+from energy_dissagregation_mlops.prediction import INSTANT, instants, power_table
 from energy_dissagregation_mlops.vocabulary import JOULES_PER_KWH, Disaggregation
 
 DAILY_SCHEMA = pa.schema(
@@ -45,11 +46,6 @@ ACTIVATION_SCHEMA = pa.schema(
         ("peak_power", pa.float32()),
     ]
 )
-
-
-def home_power_schema(appliances: tuple[str, ...]) -> pa.Schema:
-    """The columns of the power series, W."""
-    return power_schema(appliances).insert(0, pa.field("home", pa.string()))
 
 
 @contextmanager
@@ -86,9 +82,11 @@ class BucketTables:
         """Write a piece of a home's power series."""
         table = power_table(part)
         table = table.add_column(0, "home", pa.array([home] * len(table), pa.string()))
-        for day, span in days_of(part, zone):
-            key = self._key(POWER, self._job.plan.options.partition.of(day))
-            piece = table.slice(span.start, span.stop - span.start)
+        days = days_of(part, zone)
+        for date_part, group in groupby(days, lambda pair: self._job.plan.options.partition.of(pair[0])):
+            spans = [span for _, span in group]
+            piece = table.slice(spans[0].start, spans[-1].stop - spans[0].start)
+            key = self._key(POWER, date_part)
             self._writer(key, table.schema).write_table(piece)
             self._count(key, piece)
 
