@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 START_LIMIT = 60  # s
+# Chromium gives up what it loads when an interface comes or goes, as when another process starts a container.
+NETWORK_CHANGED = "ERR_NETWORK_CHANGED"
 QUIET = (
     "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -131,7 +133,11 @@ def visits(browser: Browser, home: str) -> Iterator[OpenPage]:
         page.on("console", lambda said: said.type in ("error", "warning") and complain(said.text))
         page.on("pageerror", lambda error: complain(str(error)))
         page.on("request", lambda asked: asked.url.startswith((url, "blob:")) or complain(asked.url))
-        page.goto(url)
+        for _ in range(5):
+            page.goto(url)
+            if not any(NETWORK_CHANGED in text for text in complaints):
+                break
+            complaints[:] = [text for text in complaints if NETWORK_CHANGED not in text]
         return page
 
     yield visit

@@ -88,6 +88,7 @@ def test_the_chart_has_a_table_that_says_the_same(sample) -> None:
     page = sample
     page.get_by_text("What the chart shows, as a table").click()
     table = page.locator("#chart-table")
+    table.locator("caption").wait_for()
     assert table.locator("thead th").all_inner_texts()[:2] == ["From", "Mains"]
     whole = table.locator("tbody tr").count()
     assert whole == 30  # of 30 days

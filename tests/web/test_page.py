@@ -188,7 +188,7 @@ def test_odd_homes_break_nothing(open_page, show, tmp_path: Path, rows: str, day
         page.locator(button).click()
     page.locator("#days svg g").last.dispatch_event("click")
     page.get_by_text("What the chart shows, as a table").click()
-    assert page.locator("#chart-table tbody tr").count() > 0
+    page.locator("#chart-table tbody tr").first.wait_for()
     assert "NaN" not in page.locator("body").inner_text()
 
 
