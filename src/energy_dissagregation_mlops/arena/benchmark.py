@@ -82,7 +82,7 @@ def run(protocol: Protocol, places: Places, *, update: Update) -> Result:
     """
     prepare(
         protocol, protocol.splits, places.store, raw=places.raw,
-        progress=lambda what, done, total: update(done, total, f"preprocessing, {what}"),
+        progress=lambda what, done, total: update(done, total, f"the homes: {what}"),
     )  # fmt: skip
     # Every split is checked before anything is trained for one.
     rings = [_Ring.opened(protocol, split, places) for split in protocol.splits]

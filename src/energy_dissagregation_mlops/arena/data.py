@@ -6,6 +6,7 @@ It does not know what the houses are used for.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from energy_dissagregation_mlops.arena.protocol import DataSource, Protocol, Split
@@ -26,7 +27,7 @@ def prepare(
         splits: whose houses are wanted.
         store: what is there and unchanged is left alone.
         raw: the folder of raw files, looked into first; simulated homes are put there.
-        progress: told of each channel that is done.
+        progress: told of each simulated home and each channel that is done.
 
     Raises:
         StoreError: a house is neither processed nor is its raw file found.
@@ -38,7 +39,10 @@ def prepare(
         if path is None and source.simulated is not None:
             path = raw / source.file
             made = source.simulated
-            simulate(path, houses=made.houses, days=made.days, seed=made.seed)
+            simulate(
+                path, houses=made.houses, days=made.days, seed=made.seed,
+                progress=None if progress is None else partial(progress, f"simulating {source.file}"),
+            )  # fmt: skip
         if path is not None:
             dataset = open_dataset(path, kind=source.kind, name=name)
             config = PreprocessConfig(sample_period=protocol.sample_period)
