@@ -17,7 +17,7 @@ from energy_dissagregation_mlops.batch.plan import bucket_of
 from energy_dissagregation_mlops.batch.run import Manifest
 from energy_dissagregation_mlops.bundle import Bundle
 from energy_dissagregation_mlops.datasets.tabular import Tabular
-from energy_dissagregation_mlops.errors import ConfigError, DataError, UnknownNameError
+from energy_dissagregation_mlops.errors import ConfigError, DataError, EdmlopsError, UnknownNameError
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.prediction import predict, read_mains
 
@@ -187,10 +187,34 @@ def test_an_output_that_holds_something_else_is_left_alone(score: Score, tmp_pat
 
 def test_the_same_run_again_changes_nothing(score: Score, tmp_path: Path) -> None:
     source = write_rows(tmp_path / "in", [home(name) for name in names(3)])
-    first = score(source, tmp_path / "out")
+    columns = {"time_zone": "Europe/Copenhagen", "unit": "W"}
+    first = score(source, tmp_path / "out", columns=columns)
     before = tree(tmp_path / "out")
-    assert score(source, tmp_path / "out") == first
+    assert score(source, tmp_path / "out", columns=columns) == first
     assert tree(tmp_path / "out") == before
+
+
+def test_one_parquet_file_is_an_input(score: Score, tmp_path: Path) -> None:
+    source = write_rows(tmp_path / "in", [home(name) for name in names(3)], files=1)
+    assert score(source / "0.parquet", tmp_path / "out").homes_done == 3
+
+
+def test_a_file_s_name_without_its_ending_names_the_home(score: Score, tmp_path: Path) -> None:
+    source = write_files(tmp_path / "in", [home("h1")])
+    (source / "north").mkdir()
+    (source / "h1.csv").rename(source / "north" / "flat.4.csv")
+    score(source, tmp_path / "out")
+    assert table(tmp_path / "out", "daily")["home"].unique().tolist() == ["north/flat.4"]
+
+
+def test_a_record_that_was_taken_away_is_missed(
+    score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_files(tmp_path / "in", [home("h1")])
+    monkeypatch.setattr("energy_dissagregation_mlops.batch.cluster.results", lambda *_: iter(()))
+    with pytest.raises(EdmlopsError, match=r"done/00000\.json is gone"):
+        score(source, tmp_path / "out")
+    assert not (tmp_path / "out" / "manifest.json").exists()
 
 
 def test_two_runs_give_the_same_bytes(score: Score, tmp_path: Path) -> None:

@@ -66,8 +66,11 @@ def _given(scheduler: str) -> Iterator[Client]:
         raise ConfigError(
             f"--scheduler {scheduler} can't be reached ({str(error)[:120]}): start `dask scheduler`, or check the address"
         ) from None
-    with suppress(*_GONE), client:
+    try:
         yield client
+    finally:
+        with suppress(*_GONE):  # to take leave of a scheduler that is gone
+            client.close()
 
 
 def results(client: Client, function: Callable[..., Result], tasks: Iterable[Arguments]) -> Iterator[Result]:

@@ -80,13 +80,13 @@ def _listed(address: str) -> tuple[Folder, list[File]]:
     if not whole.holds_file(""):
         return whole, whole.files()
     folder = Folder.at(parent if slash else ".")
-    return folder, [file for file in folder.files() if file.key == name]
+    return folder, folder.files(name)
 
 
 def _of_files(folder: Folder, files: Sequence[File]) -> Source:
     homes: dict[str, str] = {}
     for file in files:
-        name = re.sub(r"(\.[A-Za-z]+){1,2}$", "", file.key)
+        name = _without_ending(file.key)
         if name in homes:
             raise DataError(
                 f"{folder.address}: {homes[name]} and {file.key} are both of home {name}: keep one of them"
@@ -94,6 +94,11 @@ def _of_files(folder: Folder, files: Sequence[File]) -> Source:
         homes[name] = file.key
     found = [Home(name=name, files=(key,)) for name, key in sorted(homes.items())]
     return _source(folder, files, layout=Layout.FILES, column=None, homes=found)
+
+
+def _without_ending(key: str) -> str:
+    ending = max((each for each in (*_TEXT, *_PARQUET) if key.lower().endswith(each)), key=len)
+    return key[: -len(ending)]
 
 
 def _of_folders(folder: Folder, files: Sequence[File], home_column: str | None) -> Source:

@@ -42,7 +42,7 @@ from energy_dissagregation_mlops.batch.scoring import pin, score
 from energy_dissagregation_mlops.batch.split import record_key, split
 from energy_dissagregation_mlops.batch.storage import Folder
 from energy_dissagregation_mlops.bundle import Bundle
-from energy_dissagregation_mlops.errors import ConfigError, DataError
+from energy_dissagregation_mlops.errors import ConfigError, DataError, EdmlopsError
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -169,7 +169,7 @@ def _split(job: Job, source: inputs.Source, client: Client, progress: Progress) 
     left = [(job, number, source.files[number].key) for number, key in enumerate(keys) if key not in there]
     for done, _ in enumerate(results(client, split, left), start=len(keys) - len(left) + 1):
         progress(done, len(keys), "files sorted by home")
-    return [record for key in keys if (record := _kept(job.output, key, SplitRecord)) is not None]
+    return _records(job.output, keys, SplitRecord)
 
 
 def _score(job: Job, source: inputs.Source, client: Client, progress: Progress) -> Sequence[BucketRecord]:
@@ -185,8 +185,18 @@ def _score(job: Job, source: inputs.Source, client: Client, progress: Progress) 
         logger.info("%d of %d buckets were done before", num_buckets - len(left), num_buckets)
     for done, _ in enumerate(results(client, score, left), start=num_buckets - len(left) + 1):
         progress(done, num_buckets, "buckets of homes")
-    keys = map(done_key, range(num_buckets))
-    return [record for key in keys if (record := _kept(job.output, key, BucketRecord)) is not None]
+    return _records(job.output, [done_key(number) for number in range(num_buckets)], BucketRecord)
+
+
+def _records(folder: Folder, keys: Sequence[str], kind: type[Kept]) -> list[Kept]:
+    """All of these records: a manifest must not be written while one is missing."""
+    found = []
+    for key in keys:
+        record = _kept(folder, key, kind)
+        if record is None:
+            raise EdmlopsError(f"{folder.address}/{key} is gone: leave the output alone and run it again")
+        found.append(record)
+    return found
 
 
 def _names(folder: Folder, key: str) -> set[str]:
