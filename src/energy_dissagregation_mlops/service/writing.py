@@ -15,6 +15,8 @@ def written(content: Mapping[str, object]) -> bytes:
     return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def answered(content: Mapping[str, object], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def answered(
+    content: Mapping[str, object], status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
     """A record as an answer."""
     return Response(written(content), status, media_type=JSON, headers=headers)

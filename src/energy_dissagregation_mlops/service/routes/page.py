@@ -1,4 +1,4 @@
-"""The page at ``/`` and its files at ``/static``: as they lie in the package, for anyone, without a key.
+"""The page at ``/``, the API's document at ``/docs`` and their files at ``/static``: for anyone, without a key.
 
 It knows nothing of models: what the page shows, it asks of the other routes, as any client would.
 """
@@ -9,7 +9,8 @@ import os
 from pathlib import Path
 
 from fastapi import FastAPI
-from starlette.responses import FileResponse, Response
+from fastapi.openapi.docs import get_swagger_ui_html
+from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -42,10 +43,20 @@ class PageFiles(StaticFiles):
 
 
 def add_page(app: FastAPI) -> None:
-    """Answer ``/`` and ``/static/*``."""
+    """Answer ``/``, ``/docs`` and ``/static/*``."""
     app.mount("/static", PageFiles(directory=WEB), name="static")
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     def page() -> FileResponse:
         """The page."""
         return FileResponse(WEB / "index.html", headers=PAGE_HEADERS)
+
+    @app.get("/docs", include_in_schema=False)
+    def docs() -> HTMLResponse:
+        """The API's document, to read and to try; shown by Swagger UI, which comes from this server too."""
+        return get_swagger_ui_html(
+            openapi_url="/openapi.json", title=app.title,
+            swagger_js_url="/static/vendor/swagger-ui/swagger-ui-bundle.js",
+            swagger_css_url="/static/vendor/swagger-ui/swagger-ui.css",
+            swagger_favicon_url="/static/icon.svg",
+        )  # fmt: skip
