@@ -94,8 +94,9 @@ class Table:
         """The whole as Markdown."""
         protocol = self.result.protocol
         parts = [f"# {protocol.name}", protocol.description, _NOTE, _conditions(protocol)]
+        splits = ", ".join(each.split.name for each in self.result.splits)
         for figure in _OVERALL:
-            parts += [f"## {_COLUMNS[figure][0]}, mean over {len(self.result.splits)} splits"]
+            parts += [f"## {_COLUMNS[figure][0]} over all splits ({splits})"]
             parts += [_table(*self.overall(figure))]
         parts += [f"Published by {each.name}: {each.source}" for each in protocol.published]
         for split in self.result.splits:
