@@ -79,7 +79,8 @@ bench-scale: $(READY) ## Homes a second on one worker and on two, into docs/perf
 serve: $(READY) $(WEB) ## The HTTP service, on API_HOST and API_PORT
 	$(BIN)/python -m energy_dissagregation_mlops.api
 
-lock: $(READY) ## Choose anew what is pinned (uv reads pyproject.toml)
+lock: ## Choose anew what is pinned (uv reads pyproject.toml)
+	@[ -x $(BIN)/uv ] || $(MAKE) $(READY)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-annotate \
 	  --no-emit-find-links --no-emit-index-url --custom-compile-command 'make lock' \
 	  pyproject.toml requirements/build.in -o requirements/constraints.txt

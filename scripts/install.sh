@@ -151,7 +151,7 @@ install pip hatchling editables
 bar=raw
 install_torch
 say "4/4 everything else, as pinned in $LOCK"
-install --no-build-isolation -e '.[dev,browser,containers]'
+install --no-build-isolation -e '.[dev,browser,containers,stores]'
 rm -f "$VENV/.failed"
 fingerprint >"$STAMP"
 say "ready"

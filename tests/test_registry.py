@@ -57,6 +57,13 @@ def test_an_absent_file_is_found(registry: Registry, make_bundle: BundleMaker, f
         registry.resolve("plain@1")
 
 
+def test_a_bundle_may_be_made_only_to_be_served(registry: Registry) -> None:
+    shipped = registry.resolve()
+    assert shipped.graph.is_file()
+    with pytest.raises(BundleError, match=r"has no best\.pt"):
+        _ = shipped.weights
+
+
 def test_unknown_names_list_the_right_ones(registry: Registry, make_bundle: BundleMaker) -> None:
     make_bundle()
     with pytest.raises(UnknownNameError, match="did you mean 'plain'"):

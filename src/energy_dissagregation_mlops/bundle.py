@@ -1,7 +1,7 @@
 """One model folder: what is served, and everything that must be known about it.
 
     card.json      what it is: network, window, period, appliances, training data, statistics, licences
-    best.pt        the weights alone, for training and export
+    best.pt        the weights alone, for export; a bundle made only to be served has none
     model.onnx     the graph: watts in, watts and on-probabilities out
     metrics.json   the validation scores it was chosen by
     SHA256SUMS     a hash of each of those (`sha256sum -c SHA256SUMS` checks them too)
@@ -140,6 +140,8 @@ class Bundle:
         """
         sums = _read_sums(folder)
         for name in FILES:
+            if name == WEIGHTS and name not in sums and not (folder / name).exists():
+                continue
             if name not in sums:
                 raise BundleError(
                     f"{folder / SUMS} names no {name}: the bundle is incomplete, train or copy it again"
@@ -161,8 +163,17 @@ class Bundle:
 
     @property
     def weights(self) -> Path:
-        """The network's weights."""
-        return self.folder / WEIGHTS
+        """The network's weights.
+
+        Raises:
+            BundleError: the bundle was made only to be served.
+        """
+        path = self.folder / WEIGHTS
+        if not path.exists():
+            raise BundleError(
+                f"{self.card.reference} has no {WEIGHTS}, only the graph that is served: train one of your own"
+            )
+        return path
 
     def metrics(self) -> object:
         """The validation scores, as they were written."""
@@ -193,7 +204,8 @@ def write_card(folder: Path, card: Card) -> None:
 
 def seal(folder: Path) -> None:
     """Write the hashes, last of all, into a folder that is being filled."""
-    lines = [f"{sha256_of(folder / name)}  {name}\n" for name in FILES]
+    there = [name for name in FILES if name != WEIGHTS or (folder / name).exists()]
+    lines = [f"{sha256_of(folder / name)}  {name}\n" for name in there]
     (folder / SUMS).write_text("".join(lines), encoding="utf-8")
 
 

@@ -24,7 +24,8 @@ _BUNDLE = f"{RUN}/bundle"
 def pin(bundle: Bundle, output: Folder) -> None:
     """Keep a copy of the bundle with the run: every worker reads it there, whatever is promoted meanwhile."""
     for name in (*FILES, SUMS):
-        output.write(f"{_BUNDLE}/{name}", (bundle.folder / name).read_bytes())
+        if (bundle.folder / name).exists():
+            output.write(f"{_BUNDLE}/{name}", (bundle.folder / name).read_bytes())
 
 
 def score(job: Job, bucket: int, homes: Sequence[Home]) -> BucketRecord:
@@ -64,9 +65,8 @@ def _loaded(output: Folder, sha256: str) -> Disaggregator:
     with tempfile.TemporaryDirectory() as scratch:
         for name in (*FILES, SUMS):
             content = output.read(f"{_BUNDLE}/{name}")
-            if content is None:
-                raise BundleError(f"{output.address}/{_BUNDLE} lacks {name}: begin again in another output")
-            (Path(scratch) / name).write_bytes(content)
+            if content is not None:
+                (Path(scratch) / name).write_bytes(content)
         bundle = Bundle.open(Path(scratch))
         if bundle.sha256 != sha256:
             raise BundleError(
