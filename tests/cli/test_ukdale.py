@@ -98,7 +98,13 @@ def write_ukdale(path: Path) -> None:
                 power = [sum((day.appliances[name] for name in on_it), 0 * day.mains) for day in days]
                 frames[number] = slow_meter(power, days, ACTIVE, 100 * house + number)
             for number, frame in frames.items():
-                file.put(f"building{house}/elec/meter{number}", frame, format="table", index=False)
+                file.put(
+                    f"building{house}/elec/meter{number}",
+                    frame,
+                    format="table",
+                    index=False,
+                    track_times=False,
+                )
 
 
 @pytest.fixture(scope="module")

@@ -39,6 +39,7 @@ from energy_dissagregation_mlops.vocabulary import (
 
 DECIMALS = 1  # of watts: no meter of a home is more exact
 _ROWS = 1 << 14  # of a table that are written at a time
+_FINE = 9  # decimals of energies in kWh, costs and shares: the noise of arithmetic is not shown
 GZIP_LEVEL = 1  # level 6 takes five times as long for a tenth less
 
 
@@ -146,7 +147,7 @@ class _Told:
         """What an appliance, or the rest, took."""
         content = self._sums(name)
         whole = self._energy(MAINS)
-        content["share"] = self._energy(name) / whole if whole else None
+        content["share"] = round(self._energy(name) / whole, _FINE) if whole else None
         if self.asked.options.wants(Part.POWER):
             content["power"] = rounded(power)
         return content
@@ -154,14 +155,16 @@ class _Told:
     def _sums(self, name: str, *, measured: bool = False) -> dict[str, object]:
         """Energy and cost, in all and by day."""
         energy = self._energy(name)
-        content: dict[str, object] = {"energy_kwh": energy, "cost": self._cost(energy)}
+        content: dict[str, object] = {"energy_kwh": round(energy, _FINE), "cost": self._cost(energy)}
         if self.asked.options.wants(Part.DAYS):
             content["days"] = [self._day(each, name, measured) for each in self.days]
         return content
 
     def _day(self, day: DayEnergy, name: str, measured: bool) -> dict[str, object]:
         energy = day.energy_kwh[name]
-        content: dict[str, object] = {"date": day.day, "energy_kwh": energy, "cost": self._cost(energy)}
+        content: dict[str, object] = {
+            "date": day.day, "energy_kwh": round(energy, _FINE), "cost": self._cost(energy),
+        }  # fmt: skip
         if measured:
             content["measured_seconds"] = day.measured_seconds
         return content
@@ -171,13 +174,13 @@ class _Told:
 
     def _cost(self, energy_kwh: float) -> float | None:
         price = self.asked.options.price_per_kwh
-        return None if price is None else energy_kwh * price
+        return None if price is None else round(energy_kwh * price, _FINE)
 
 
 def _use(found: Activation) -> dict[str, float]:
     return {
         "start": found.start, "end": found.stop,
-        "energy_kwh": found.energy / JOULES_PER_KWH, "peak": round(found.peak, DECIMALS),
+        "energy_kwh": round(found.energy / JOULES_PER_KWH, _FINE), "peak": round(found.peak, DECIMALS),
     }  # fmt: skip
 
 
