@@ -277,7 +277,7 @@ def benchmark(
         Path | None, typer.Option(help="The store; by default DATA_PATH/processed.")
     ] = None,
 ) -> None:
-    """Compare networks and baselines under a protocol, on homes that none has seen.
+    """Compare networks and baselines under one protocol.
 
     What is trained is kept: run again, it goes on where it was.
     """
