@@ -36,6 +36,8 @@ RUN = RunConfig(
         (["a:1", "a:2", "a:3"], {"test_houses": ("a:1",)}, ["a:2", "a:3"], ["a:1"]),
         (["a:1", "a:2", "a:3"], {"houses": ("a:3",)}, ["a:3"], []),
         (["a:1", "a:2"], {"houses": ("a:1",), "test_houses": ("a:2",)}, ["a:1"], ["a:2"]),
+        (["a:1", "a:2", "b:1"], {"houses": ("a",), "test_houses": ("a:2",)}, ["a:1"], ["a:2"]),
+        (["a:1", "a:2", "b:1"], {"houses": ("b:1", "a"), "test_houses": ()}, ["b:1", "a:1", "a:2"], []),
     ],
 )
 def test_one_house_stays_unseen_where_there_are_several(names, config, trained, tested, make_house) -> None:

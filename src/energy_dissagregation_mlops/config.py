@@ -36,7 +36,8 @@ class RunConfig:
     description: str = ""
     sample_period: float = 60.0  # s
     appliances: tuple[str, ...] | None = None  # None: every one that a training house meters
-    houses: tuple[str, ...] | None = None  # to train and validate on; None: all but the test houses
+    # To train and validate on: "ukdale:1", or "ukdale" for all of a data set but the test houses; None: of all of them.
+    houses: tuple[str, ...] | None = None
     test_houses: tuple[str, ...] | None = None  # never read; None: ukdale:2, or else the last of several
     network: str = "gated_unet"
     network_options: dict[str, Any] = field(default_factory=dict)

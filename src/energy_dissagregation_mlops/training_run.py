@@ -119,17 +119,20 @@ def chosen_houses(known: Sequence[Manifest], config: RunConfig) -> tuple[list[st
         LeakError: a house is named for both.
     """
     references = [manifest.reference for manifest in known]
-    for name in (*(config.houses or ()), *(config.test_houses or ())):
+    datasets = {reference.rpartition(":")[0] for reference in references}
+    whole = [name for name in config.houses or () if name in datasets]
+    named = [name for name in config.houses or () if name not in datasets]
+    for name in (*named, *(config.test_houses or ())):
         if name not in references:
             raise UnknownNameError(
                 "processed house called", name, references, "run `edmlops preprocess` for another"
             )
     tested = list(config.test_houses) if config.test_houses is not None else _default_test(references, config)
-    trained = (
-        list(config.houses)
-        if config.houses is not None
-        else [name for name in references if name not in tested]
-    )
+    trained = named + [
+        name
+        for name in references
+        if name not in (*tested, *named) and (config.houses is None or name.rpartition(":")[0] in whole)
+    ]
     both = sorted(set(trained) & set(tested))
     if both:
         raise LeakError(f"{', '.join(both)} is named to train on and to test on: take it out of one of them")

@@ -80,9 +80,9 @@ def test_no_file_of_the_containers_knows_the_machine_it_was_written_on() -> None
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
 def test_hadolint_finds_nothing(path: Path) -> None:
-    lint = shutil.which("hadolint", path=str(Path(sys.executable).parent)) or pytest.skip(
-        "hadolint is not installed"
-    )
+    lint = shutil.which("hadolint", path=str(Path(sys.executable).parent))
+    if lint is None:
+        (pytest.fail if os.environ.get("REQUIRE_CONTAINERS") else pytest.skip)("hadolint is not installed")
     done = subprocess.run([lint, path], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "")
 
