@@ -68,15 +68,36 @@ def test_on_states_of_a_grid_are_cleaned_as_runs_are() -> None:
     assert found.tolist() == [True] * 4 + [False] * 5
 
 
-def finder(**durations: float) -> ActivationFinder:
-    wanted = {"min_on_duration": 0.0, "min_off_duration": 0.0} | durations
-    return ActivationFinder(appliance="kettle", sample_period=60, **wanted)
+def finder(min_on_duration: float = 0.0, min_off_duration: float = 0.0) -> ActivationFinder:
+    return ActivationFinder(
+        appliances=("kettle",),
+        sample_period=60,
+        min_on_duration=np.array([min_on_duration]),
+        min_off_duration=np.array([min_off_duration]),
+    )
+
+
+def test_appliances_are_kept_apart_even_where_one_ends_on_and_the_next_begins_on() -> None:
+    found = ActivationFinder(
+        appliances=("kettle", "never", "fridge"),
+        sample_period=60,
+        min_on_duration=np.array([0.0, 0.0, 90.0]),
+        min_off_duration=np.zeros(3),
+    )
+    power = np.array([[0, 10, 0, 20], [0, 0, 0, 0], [1, 2, 0, 4]], np.float32)
+    found.add(power, power > 0, start=600)
+    told = [(each.appliance, each.start, each.stop, each.energy, each.peak) for each in found.result()]
+    assert told == [
+        ("kettle", 660, 720, 600, 10),
+        ("kettle", 780, 840, 1200, 20),
+        ("fridge", 600, 720, 180, 2),
+    ]
 
 
 def test_energy_and_peak_of_an_activation() -> None:
     found = finder()
     power = np.array([0, 1000, 3000, 0], np.float32)
-    found.add(power, power > 0, start=0)
+    found.add(power[None], power[None] > 0, start=0)
     (activation,) = found.result()
     assert (activation.start, activation.stop, activation.peak) == (60, 180, 3000)
     assert activation.energy == pytest.approx(4000 * 60)
@@ -85,7 +106,7 @@ def test_energy_and_peak_of_an_activation() -> None:
 def test_short_activations_are_left_out_and_pauses_closed() -> None:
     found = finder(min_on_duration=120, min_off_duration=120)
     power = np.array([50, 0, 0, 0, 100, 0, 200, 0], np.float32)
-    found.add(power, power > 0, start=0)
+    found.add(power[None], power[None] > 0, start=0)
     (activation,) = found.result()
     assert (activation.start, activation.stop) == (240, 420)
     assert activation.energy == pytest.approx(300 * 60)
@@ -93,12 +114,12 @@ def test_short_activations_are_left_out_and_pauses_closed() -> None:
 
 @given(st.lists(st.sampled_from([0.0, 100.0, 2000.0]), min_size=1, max_size=60), st.integers(1, 59))
 def test_activations_do_not_depend_on_the_blocks(values: list[float], cut: int) -> None:
-    power = np.array(values, np.float32)
+    power = np.array([values], np.float32)
     whole, parts = (finder(min_on_duration=60, min_off_duration=120) for _ in range(2))
     whole.add(power, power > 50, start=600)
-    parts.add(power[:cut], power[:cut] > 50, start=600)
-    parts.add(power[cut:], power[cut:] > 50, start=600 + 60 * cut)
-    assert parts.result() == whole.result()
+    parts.add(power[:, :cut], power[:, :cut] > 50, start=600)
+    parts.add(power[:, cut:], power[:, cut:] > 50, start=600 + 60 * cut)
+    assert list(parts.result()) == list(whole.result())
 
 
 @given(

@@ -4,13 +4,14 @@ Built from readings as they come, in any order and in pieces, and cleaned once a
 code finds the runs of measured and of disaggregated power. It does not know where the on-flags come
 from.
 
-Shapes: R runs, T series length.
+Shapes: R runs, T series length, A appliances, U uses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,8 +66,7 @@ def cleaned(pieces: Iterable[Runs], *, min_on_duration: float, min_off_duration:
     order = np.argsort(start, kind="stable")
     start = start[order]
     stop = np.maximum.accumulate(stop[order])
-    pause = start[1:] - stop[:-1]
-    apart = (pause > 0) & (pause >= min_off_duration)
+    apart = _far_apart(start, stop, min_off_duration)
     start = start[np.concatenate([[True], apart])]
     stop = stop[np.concatenate([apart, [True]])]
     long_enough = stop - start >= min_on_duration
@@ -132,55 +132,113 @@ class Activation:
     peak: float  # W
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activations:
+    """Uses of several appliances, as columns: all of the first appliance in order of time, then all of the next."""
+
+    appliances: tuple[str, ...]  # A names
+    row: NDArray[np.intp]  # (U,) which of them
+    start: TimeArray  # (U,) s since 1970, UTC
+    stop: TimeArray  # (U,) s
+    energy: TimeArray  # (U,) J
+    peak: FloatArray  # (U,) W
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def __iter__(self) -> Iterator[Activation]:
+        columns = (self.row, self.start, self.stop, self.energy, self.peak)
+        for row, start, stop, energy, peak in zip(*(each.tolist() for each in columns), strict=True):
+            yield Activation(appliance=self.appliances[row], start=start, stop=stop, energy=energy, peak=peak)
+
+
+_COLUMNS = ("row", "start", "stop", "energy", "peak")
+
+
 @dataclass(slots=True, kw_only=True)
 class ActivationFinder:
-    """Finds the activations of one appliance in a regular series that comes block by block."""
+    """Finds the activations of appliances in regular series that come block by block."""
 
-    appliance: str
+    appliances: tuple[str, ...]  # A names
     sample_period: float  # s
-    min_on_duration: float  # s
-    min_off_duration: float  # s
-    _pieces: list[Runs] = field(default_factory=list)
-    _energy: list[TimeArray] = field(default_factory=list)
-    _peak: list[FloatArray] = field(default_factory=list)
+    min_on_duration: TimeArray  # (A,) s
+    min_off_duration: TimeArray  # (A,) s
+    _pieces: list[Activations] = field(default_factory=list)
 
     def add(self, power: FloatArray, on: BoolArray, *, start: float) -> None:
         """Take the next block.
 
         Args:
-            power: (T,) W; finite where on.
-            on: (T,) on-states.
+            power: (A, T) W; finite where on.
+            on: (A, T) on-states.
             start: s, start of the block's first sample.
         """
-        change = np.diff(np.concatenate([[False], on, [False]]).astype(np.int8))
-        first, last = np.flatnonzero(change == 1), np.flatnonzero(change == -1)
+        # Each row between two samples that are off, so that rows can stand one behind the other.
+        num, length = on.shape[0], on.shape[1] + 2
+        states = np.zeros((num, length), np.bool_)
+        states[:, 1:-1] = on
+        watts = np.zeros((num, length), np.float64)
+        np.copyto(watts[:, 1:-1], power, where=on)
+        flat = states.ravel()
+        change = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+        first, last = change[::2], change[1::2]
         if len(first) == 0:
             return
-        period = self.sample_period
-        self._pieces.append(Runs(start=_times(first, start, period), stop=_times(last, start, period)))
-        inside = np.where(on, power, 0).astype(np.float64)
-        self._energy.append(np.add.reduceat(inside, first) * period)
-        self._peak.append(np.maximum.reduceat(inside, first).astype(np.float32))
-
-    def result(self) -> list[Activation]:
-        """All activations, in order of time."""
-        runs = cleaned(
-            self._pieces, min_on_duration=self.min_on_duration, min_off_duration=self.min_off_duration
-        )
-        if len(runs) == 0:
-            return []
-        starts = np.concatenate([piece.start for piece in self._pieces])
-        run = np.searchsorted(runs.start, starts, side="right") - 1
-        inside = (run >= 0) & (starts < runs.stop[run])
-        energy, peak = np.zeros(len(runs)), np.zeros(len(runs), np.float32)
-        np.add.at(energy, run[inside], np.concatenate(self._energy)[inside])
-        np.maximum.at(peak, run[inside], np.concatenate(self._peak)[inside])
-        return [
-            Activation(
-                appliance=self.appliance, start=float(a), stop=float(b), energy=float(e), peak=float(p)
+        row = first // length
+        before = row * length + 1
+        self._pieces.append(
+            Activations(
+                appliances=self.appliances, row=row,
+                start=_times(first - before, start, self.sample_period),
+                stop=_times(last - before, start, self.sample_period),
+                energy=np.add.reduceat(watts.ravel(), first) * self.sample_period,
+                peak=np.maximum.reduceat(watts.ravel(), first).astype(np.float32),
             )
-            for a, b, e, p in zip(runs.start, runs.stop, energy, peak, strict=True)
-        ]
+        )  # fmt: skip
+
+    def result(self) -> Activations:
+        """All activations."""
+        found = self._together()
+        if len(found) == 0:
+            return found
+        same = found.row[1:] == found.row[:-1]
+        apart = ~same | _far_apart(found.start, found.stop, self.min_off_duration[found.row[1:]])
+        first = np.flatnonzero(np.concatenate([_TRUE, apart]))
+        row, start = found.row[first], found.start[first]
+        stop = found.stop[np.concatenate([apart, _TRUE])]
+        kept = stop - start >= self.min_on_duration[row]
+        return Activations(
+            appliances=self.appliances, row=row[kept], start=start[kept], stop=stop[kept],
+            energy=np.add.reduceat(found.energy, first)[kept],
+            peak=np.maximum.reduceat(found.peak, first)[kept],
+        )  # fmt: skip
+
+    def _together(self) -> Activations:
+        """The pieces as one, in order of appliances, then of time."""
+        if len(self._pieces) == 1:
+            return self._pieces[0]
+        columns = {
+            name: np.concatenate([_NO_USE[name], *(getattr(piece, name) for piece in self._pieces)])
+            for name in _COLUMNS
+        }
+        order = np.argsort(columns["row"], kind="stable")  # each appliance's come in order of time
+        return Activations(
+            appliances=self.appliances, **{name: column[order] for name, column in columns.items()}
+        )
+
+
+_TRUE = np.ones(1, np.bool_)
+_NO_USE: dict[str, NDArray[Any]] = {
+    "row": np.empty(0, np.intp), "start": np.empty(0), "stop": np.empty(0), "energy": np.empty(0),
+    "peak": np.empty(0, np.float32),
+}  # fmt: skip
+
+
+def _far_apart(start: TimeArray, stop: TimeArray, min_off_duration: TimeArray | float) -> BoolArray:
+    """Whether the pause before each interval but the first is one, (R - 1,): there, and not too short."""
+    pause = start[1:] - stop[:-1]
+    far: BoolArray = (pause > 0) & (pause >= min_off_duration)
+    return far
 
 
 def _times(samples: NDArray[np.int64], start: float, sample_period: float) -> TimeArray:

@@ -8,18 +8,19 @@ Shapes: T samples of the grid, A appliances.
 from __future__ import annotations
 
 import gzip
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from energy_dissagregation_mlops.activations import Activation
+from energy_dissagregation_mlops.activations import Activations
 from energy_dissagregation_mlops.errors import UnknownNameError
 from energy_dissagregation_mlops.inference.mains import MainsSeries, mains_series
-from energy_dissagregation_mlops.inference.summary import DayEnergy, Summary
+from energy_dissagregation_mlops.inference.summary import DailyEnergy, Summary
 from energy_dissagregation_mlops.monitoring import Comparison
 from energy_dissagregation_mlops.service.negotiation import CSV
 from energy_dissagregation_mlops.service.quality import quality_of
@@ -35,10 +36,12 @@ from energy_dissagregation_mlops.vocabulary import (
     TIME,
     Disaggregation,
     FloatArray,
+    TimeArray,
 )
 
 DECIMALS = 1  # of watts: no meter of a home is more exact
-_ROWS = 1 << 14  # of a table that are written at a time
+_LINES = 1 << 14  # of a table that are written at a time
+Record = dict[str, Any]  # as it becomes JSON
 _FINE = 9  # decimals of energies in kWh, costs and shares: the noise of arithmetic is not shown
 GZIP_LEVEL = 1  # level 6 takes five times as long for a tenth less
 
@@ -91,7 +94,7 @@ def _appliances(options: Options, served: Served) -> tuple[str, ...]:
     return tuple(dict.fromkeys(options.appliances))
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Told:
     """A disaggregation as the content of an answer."""
 
@@ -101,16 +104,15 @@ class _Told:
     found: Disaggregation
     names: tuple[str, ...]
     likeness: Comparison | None
-    days: list[DayEnergy] = field(default_factory=list)
 
-    def content(self) -> dict[str, object]:
+    def content(self) -> Record:
         """Everything that is wanted."""
         options, card, found = self.asked.options, self.served.bundle.card, self.found
         zone = ZoneInfo(self.asked.time_zone)
         summary = Summary.of(card.appliances, sample_period=card.sample_period, zone=zone)
         summary.add(found)
-        self.days = summary.days()
-        content: dict[str, object] = {
+        sums = _sums(summary.daily(), options)
+        content: Record = {
             "bundle": {"name": card.name, "version": card.version, "sha256": self.served.bundle.sha256},
             "start": found.start,
             "sample_period": found.sample_period,
@@ -119,69 +121,88 @@ class _Told:
         }
         if options.wants(Part.MAINS):
             content["mains"] = rounded(found.mains)
-        content["appliances"] = self._appliances(summary)
+        content["appliances"] = self._appliances(sums, summary)
         if options.wants(Part.OTHER):
-            content["other"] = self._share(OTHER, found.other)
-        content["total"] = self._sums(MAINS, measured=True)
+            content["other"] = self._with_power(sums[OTHER], found.other)
+        content["total"] = sums[MAINS]
         if options.wants(Part.QUALITY):
             content["quality"] = quality_of(
                 self.mains, self.likeness, period=card.sample_period, notes=self.asked.notes
             )
         return content
 
-    def _appliances(self, summary: Summary) -> dict[str, object]:
+    def _appliances(self, sums: dict[str, Record], summary: Summary) -> dict[str, Record]:
         options, found = self.asked.options, self.found
-        uses = summary.activations() if options.wants(Part.ACTIVATIONS) else []
-        content: dict[str, object] = {}
+        uses = _uses(summary.uses()) if options.wants(Part.ACTIVATIONS) else None
+        content = {}
         for name in self.names:
             row = found.appliances.index(name)
-            one = self._share(name, found.power[row])
+            one = self._with_power(sums[name], found.power[row])
             if options.wants(Part.ON):
-                one["on"] = np.ascontiguousarray(found.on[row])
-            if options.wants(Part.ACTIVATIONS):
-                one["activations"] = [_use(each) for each in uses if each.appliance == name]
+                one["on"] = found.on[row]
+            if uses is not None:
+                one["activations"] = uses[name]
             content[name] = one
         return content
 
-    def _share(self, name: str, power: FloatArray) -> dict[str, object]:
-        """What an appliance, or the rest, took."""
-        content = self._sums(name)
-        whole = self._energy(MAINS)
-        content["share"] = round(self._energy(name) / whole, _FINE) if whole else None
+    def _with_power(self, one: Record, power: FloatArray) -> Record:
         if self.asked.options.wants(Part.POWER):
-            content["power"] = rounded(power)
-        return content
-
-    def _sums(self, name: str, *, measured: bool = False) -> dict[str, object]:
-        """Energy and cost, in all and by day."""
-        energy = self._energy(name)
-        content: dict[str, object] = {"energy_kwh": round(energy, _FINE), "cost": self._cost(energy)}
-        if self.asked.options.wants(Part.DAYS):
-            content["days"] = [self._day(each, name, measured) for each in self.days]
-        return content
-
-    def _day(self, day: DayEnergy, name: str, measured: bool) -> dict[str, object]:
-        energy = day.energy_kwh[name]
-        content: dict[str, object] = {
-            "date": day.day, "energy_kwh": round(energy, _FINE), "cost": self._cost(energy),
-        }  # fmt: skip
-        if measured:
-            content["measured_seconds"] = day.measured_seconds
-        return content
-
-    def _energy(self, name: str) -> float:
-        return sum(day.energy_kwh[name] for day in self.days)
-
-    def _cost(self, energy_kwh: float) -> float | None:
-        price = self.asked.options.price_per_kwh
-        return None if price is None else round(energy_kwh * price, _FINE)
+            one["power"] = rounded(power)
+        return one
 
 
-def _use(found: Activation) -> dict[str, float]:
+def _sums(daily: DailyEnergy, options: Options) -> dict[str, Record]:
+    """Energy and cost, in all and by day, and the share of the mains: of the mains, each appliance, and the rest."""
+    energy = daily.energy_kwh.sum(axis=1)
+    whole = energy[daily.names.index(MAINS)]
+    share = _fine(energy / whole) if whole else [None] * len(energy)
+    records = _records({"energy_kwh": _fine(energy), "cost": _costs(energy, options), "share": share})
+    sums = dict(zip(daily.names, records, strict=True))
+    del sums[MAINS]["share"]  # of itself
+    if options.wants(Part.DAYS):
+        by_day = zip(daily.names, _fine(daily.energy_kwh), _costs(daily.energy_kwh, options), strict=True)
+        for name, energies, costs in by_day:
+            columns = {"date": daily.days, "energy_kwh": energies, "cost": costs}
+            if name == MAINS:
+                columns["measured_seconds"] = daily.measured_seconds
+            sums[name]["days"] = _records(columns)
+    return sums
+
+
+def _uses(found: Activations) -> dict[str, list[Record]]:
+    """The activations of each appliance."""
+    records = _records(
+        {
+            "start": found.start.tolist(),
+            "end": found.stop.tolist(),
+            "energy_kwh": _fine(found.energy / JOULES_PER_KWH),
+            "peak": np.round(found.peak.astype(np.float64), DECIMALS).tolist(),
+        }
+    )
+    borders = np.searchsorted(found.row, np.arange(len(found.appliances) + 1)).tolist()
     return {
-        "start": found.start, "end": found.stop,
-        "energy_kwh": round(found.energy / JOULES_PER_KWH, _FINE), "peak": round(found.peak, DECIMALS),
-    }  # fmt: skip
+        name: records[begin:end]
+        for name, begin, end in zip(found.appliances, borders, borders[1:], strict=False)
+    }
+
+
+def _costs(energy_kwh: TimeArray, options: Options) -> list[Any]:
+    """What energies cost, None where there is no price; as many lists within lists as the array has dimensions."""
+    if options.price_per_kwh is None:
+        nothing: list[Any] = np.full(energy_kwh.shape, None).tolist()
+        return nothing
+    return _fine(energy_kwh * options.price_per_kwh)
+
+
+def _fine(values: TimeArray) -> list[Any]:
+    """Energies, costs or shares as they are told."""
+    told: list[Any] = np.round(values, _FINE).tolist()
+    return told
+
+
+def _records(columns: Mapping[str, Sequence[object]]) -> list[Record]:
+    """A record a row."""
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _table(found: Disaggregation, names: tuple[str, ...]) -> bytes:
@@ -191,11 +212,11 @@ def _table(found: Disaggregation, names: tuple[str, ...]) -> bytes:
     milliseconds = np.round((found.start + found.sample_period * np.arange(len(columns))) * 1000)
     times = milliseconds.astype("datetime64[ms]")
     header = orjson.dumps([TIME, MAINS, *names, OTHER])[1:-1] + b"\n"
-    blocks = range(0, len(columns), _ROWS)
-    return b"".join([header, *(_rows(times[i : i + _ROWS], columns[i : i + _ROWS]) for i in blocks)])
+    blocks = range(0, len(columns), _LINES)
+    return b"".join([header, *(_lines(times[i : i + _LINES], columns[i : i + _LINES]) for i in blocks)])
 
 
-def _rows(times: NDArray[np.datetime64], columns: FloatArray) -> bytes:
+def _lines(times: NDArray[np.datetime64], columns: FloatArray) -> bytes:
     """Lines of a table: times (T,), numbers (T, C), nothing for NaN."""
     unit: Literal["s", "ms"] = "ms" if (times.astype(np.int64) % 1000).any() else "s"
     written_times = np.datetime_as_string(times, unit=unit).astype("S").tolist()
