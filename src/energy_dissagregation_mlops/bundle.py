@@ -15,12 +15,14 @@ import json
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from energy_dissagregation_mlops.errors import BundleError
 from energy_dissagregation_mlops.files import json_text, sha256_of
+from energy_dissagregation_mlops.intervals import ApplianceIntervals
+from energy_dissagregation_mlops.presence import PresenceModel
 
 CARD = "card.json"
 WEIGHTS = "best.pt"
@@ -36,6 +38,7 @@ class Role(StrEnum):
     TRAIN = "train"  # weights are fitted on it
     VALIDATION = "validation"  # the best weights are chosen on it
     BOTH = "train and validation"  # each on blocks of time of its own
+    CALIBRATION = "calibration"  # intervals are fitted on it, and nothing else
 
 
 class _Record(BaseModel):
@@ -82,6 +85,23 @@ class Attribution(_Record):
     attribution: str
 
 
+class ApplianceCalibration(_Record):
+    """What is known of how wrong the model is about one appliance; None where too little was to be seen."""
+
+    appliance: str
+    homes: tuple[str, ...]  # that the tables were fitted on
+    intervals: ApplianceIntervals | None
+    presence: PresenceModel | None
+
+
+class Calibration(_Record):
+    """Intervals and presence, fitted after training on what the weights were not fitted on."""
+
+    format: int = 1
+    level: Annotated[float, Field(gt=0, lt=1)]  # share of truths that an interval holds
+    appliances: tuple[ApplianceCalibration, ...]  # in the order of the graph's rows
+
+
 class Card(_Record):
     """A bundle's facts; after it nobody reads a configuration file."""
 
@@ -102,10 +122,20 @@ class Card(_Record):
     attributions: tuple[Attribution, ...]
     input_statistics: InputStatistics
     training: dict[str, JsonValue]  # the training's own configuration
+    calibration: Calibration | None = (
+        None  # None in bundles made before there was one: they give no intervals
+    )
     git_commit: str | None
     package_version: str
     seed: int
     created: str  # ISO 8601, UTC
+
+    @model_validator(mode="after")
+    def _calibrates_its_own(self) -> Self:
+        calibrated = self.calibration and tuple(each.appliance for each in self.calibration.appliances)
+        if calibrated is not None and calibrated != self.appliance_names:
+            raise ValueError(f"expected a calibration of {self.appliance_names}, found {calibrated}")
+        return self
 
     @property
     def reference(self) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from energy_dissagregation_mlops.bundle import Bundle
 from energy_dissagregation_mlops.errors import ConfigError, DataError, UnknownNameError
 from energy_dissagregation_mlops.meter_csv import Columns, Unit
 from energy_dissagregation_mlops.meter_csv.zones import zone
@@ -41,6 +43,24 @@ def picture_file(path: Path | None) -> Path | None:
             f"--picture {path}: expected a name that ends in {', '.join(PICTURE_SUFFIXES)}; choose one"
         )
     return path
+
+
+def stand_ins(written: Sequence[str], *, resolve: Callable[[str], Bundle]) -> dict[str, Bundle]:
+    """Who answers for which house, of texts as "refit20@1=refit2:1".
+
+    Raises:
+        ConfigError: a text is not of that form.
+        UnknownNameError, BundleError: as ``resolve``.
+    """
+    found = {}
+    for text in written:
+        bundle, is_there, house = text.partition("=")
+        if not (is_there and bundle and house):
+            raise ConfigError(
+                f"--stand-in {text}: expected a model and a house, as refit20@1=refit2:1; correct it"
+            )
+        found[house] = resolve(bundle)
+    return found
 
 
 def only_house(dataset: Dataset) -> int:

@@ -219,6 +219,50 @@ app.command()(train)
 
 
 @app.command()
+def calibrate(
+    bundle: BundleOption = None,
+    house: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="DATASET:HOUSE",
+            help="A home to calibrate on; repeat it. By default what the model was validated on.",
+        ),
+    ] = None,
+    stand_in: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="BUNDLE=DATASET:HOUSE",
+            help="Calibrate on a home that the model has seen, through one trained without it; repeat it.",
+        ),
+    ] = None,
+    data_folder: Annotated[
+        Path | None, typer.Option(help="The store; by default DATA_PATH/processed.")
+    ] = None,
+    in_place: Annotated[
+        bool, typer.Option("--in-place", help="Rewrite this version's card; by default a version is added.")
+    ] = False,
+    promote: Annotated[bool, typer.Option(help="Put the new version into production.")] = True,
+) -> None:
+    """Fit a model's intervals on homes it was not trained on.
+
+    Training does it by itself, on what it validates on.
+    """
+    from energy_dissagregation_mlops import calibration_run, choices, results
+    from energy_dissagregation_mlops.store import Store
+
+    opened, registry = _bundle(bundle), _registry()
+    homes = calibration_run.Homes(
+        named=house or (), stand_ins=choices.stand_ins(stand_in or (), resolve=registry.resolve)
+    )
+    store = Store(data_folder or settings.processed_path())
+    with terminal.bar("calibrating") as update:
+        made = calibration_run.calibrate(store, registry, opened, homes, in_place=in_place, progress=update)
+    if promote and not in_place:
+        registry.promote(made.card.reference)
+    results.show_calibration(made)
+
+
+@app.command()
 def evaluate(
     bundle: BundleOption = None,
     house: Annotated[

@@ -113,7 +113,9 @@ class Registry:
         """
         check_name(name)
         while True:
-            version = max(self.versions(name), default=0) + 1
+            # Nor is the number of a version that ships taken again: a reference means one bundle.
+            shipped = behind.versions(name) if (behind := self.behind()) else []
+            version = max((*self.versions(name), *shipped), default=0) + 1
             folder = self.root / name / str(version)
             try:
                 with atomic_folder(folder) as aside:
@@ -158,12 +160,13 @@ class Registry:
         return Registry(self.shipped, shipped=None) if self.shipped else None
 
     def _holds(self, reference: str) -> bool:
-        return reference.partition("@")[0] in self.names()
+        name, _, version = reference.partition("@")
+        return name in self.names() and (not version.isdecimal() or int(version) in self.versions(name))
 
     def _own(self, reference: str) -> Path:
         """The folder of one of the bundles under this root."""
         name, _, wanted = reference.partition("@")
-        if not self._holds(name):
+        if name not in self.names():
             behind = self.behind()
             known = sorted({*self.names(), *(behind.names() if behind else ())})
             raise UnknownNameError(

@@ -31,11 +31,16 @@ if TYPE_CHECKING:  # each command imports the room it needs, and no other
     from energy_dissagregation_mlops.vocabulary import Dataset
 
 REFUSALS_SHOWN = 5
+HOURS_PER_DAY = 24.0
 LOW_COVERAGE = 0.8  # below it a person is told how to hold readings longer
 
 
 def _number(value: float | None, digits: int = 1, suffix: str = "") -> str:
     return "-" if value is None or not np.isfinite(value) else f"{value:,.{digits}f}{suffix}"
+
+
+def _percent(share: float | None) -> str:
+    return _number(None if share is None else 100 * share, 0, " %")
 
 
 def _moment(seconds: float | None) -> str:
@@ -160,6 +165,29 @@ def show_trained(bundle: Bundle, *, promoted: bool) -> None:
     output().print(
         f"{card.reference} ({card.network}, {card.num_weights:,} weights), {state}\nbundle: {bundle.folder}"
     )
+
+
+def show_calibration(bundle: Bundle) -> None:
+    """What a bundle's intervals were fitted on, and how often they hold the truth in homes left out of the fit."""
+    calibration = bundle.card.calibration
+    assert calibration is not None
+    rows = []
+    for one in calibration.appliances:
+        tables = one.intervals
+        days = next((row for row in tables.energy if row.hours == HOURS_PER_DAY), None) if tables else None
+        rows.append(
+            (
+                one.appliance, str(len(one.homes)), _percent(tables.power.coverage if tables else None),
+                _percent(days.coverage if days else None), str(one.presence.num_homes) if one.presence else "-",
+            )
+        )  # fmt: skip
+    show_table(
+        f"intervals of {bundle.card.reference}, to hold {100 * calibration.level:.0f} % of truths",
+        ("appliance", "homes", "power\nheld", "day's kWh\nheld", "homes for\npresence"),
+        rows,
+        caption="held: in homes left out of the fit; of samples and days on which it is used or said to be",
+    )
+    output().print(f"bundle: {bundle.folder}")
 
 
 def show_evaluations(found: Sequence[Evaluation], *, as_json: bool) -> None:

@@ -35,14 +35,18 @@ from energy_dissagregation_mlops.bundle import (
     Role,
     write_card,
 )
+from energy_dissagregation_mlops.calibration.fit import calibrated
+from energy_dissagregation_mlops.calibration.witnesses import of_validation
 from energy_dissagregation_mlops.config import DEFAULT_TEST_HOUSE, RunConfig
 from energy_dissagregation_mlops.errors import ConfigError, LeakError, StoreError, UnknownNameError
 from energy_dissagregation_mlops.files import json_text
+from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
+from energy_dissagregation_mlops.inference.runtimes import OnnxRuntime
 from energy_dissagregation_mlops.registry import Registry, check_name
 from energy_dissagregation_mlops.store import Manifest, Store, StoredHouse
 from energy_dissagregation_mlops.training.data import TrainingSeries
 from energy_dissagregation_mlops.training.distributed import is_first_process
-from energy_dissagregation_mlops.training.loop import fit
+from energy_dissagregation_mlops.training.loop import fit, split_of
 from energy_dissagregation_mlops.training.progress import Fitted, Report, silent
 from energy_dissagregation_mlops.vocabulary import FloatArray
 
@@ -102,7 +106,8 @@ def train(
         raise
     if not is_first_process():
         return None
-    bundle = _bundled(fitted, houses, appliances, config=config, registry=registry)
+    validation = split_of(series, config.training, network).validation
+    bundle = _bundled(fitted, houses, appliances, validation, config=config, registry=registry)
     checkpoint.unlink(missing_ok=True)
     return bundle
 
@@ -198,8 +203,8 @@ def series_of(house: StoredHouse, appliances: Sequence[Appliance]) -> TrainingSe
 
 
 def _bundled(
-    fitted: Fitted, houses: Sequence[StoredHouse], appliances: Sequence[Appliance], *,
-    config: RunConfig, registry: Registry,
+    fitted: Fitted, houses: Sequence[StoredHouse], appliances: Sequence[Appliance],
+    validation: Sequence[TrainingSeries], *, config: RunConfig, registry: Registry,
 ) -> Bundle:  # fmt: skip
     def fill(folder: Path, version: str) -> None:
         (folder / WEIGHTS).write_bytes(_weights(fitted))
@@ -211,9 +216,21 @@ def _bundled(
             "validation": None if best.validation is None else dataclasses.asdict(best.validation),
         }
         (folder / METRICS).write_text(json_text(_finite(metrics)), encoding="utf-8")
-        write_card(folder, _card(fitted, houses, appliances, config=config, version=version))
+        card = _card(fitted, houses, appliances, config=config, version=version)
+        write_card(folder, _calibrated(card, folder / GRAPH, houses, validation))
 
     return registry.add(config.name, fill)
+
+
+def _calibrated(
+    card: Card, graph: Path, houses: Sequence[StoredHouse], validation: Sequence[TrainingSeries]
+) -> Card:
+    """The card with intervals from what was validated on, through the graph that is served."""
+    if not validation:
+        logger.warning("nothing is kept for validation: %s gives no intervals", card.reference)
+        return card
+    witnesses = of_validation(Disaggregator(card, OnnxRuntime(graph)), houses, validation)
+    return card.model_copy(update={"calibration": calibrated(card, witnesses)})
 
 
 def _weights(fitted: Fitted) -> bytes:

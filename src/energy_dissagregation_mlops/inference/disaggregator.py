@@ -74,6 +74,7 @@ class Disaggregator:
             power=np.concatenate([part.power for part in parts], axis=1),
             on=np.concatenate([part.on for part in parts], axis=1),
             other=np.concatenate([part.other for part in parts]),
+            on_probability=np.concatenate([part.on_probability for part in parts], axis=1),
         )
 
     def stream(self, blocks: Iterable[FloatArray], *, start: float) -> Iterator[Disaggregation]:
@@ -132,7 +133,7 @@ class Disaggregator:
         power[:, missing] = np.nan
         return Disaggregation(
             start=start, sample_period=self.card.sample_period, appliances=self.card.appliance_names,
-            mains=mains, power=power, on=on, other=other,
+            mains=mains, power=power, on=on, other=other, on_probability=answer.on_probability,
         )  # fmt: skip
 
 

@@ -1,0 +1,65 @@
+"""What is known of a home whose appliances were measured, and which of it calibration may look at.
+
+Shapes: T series length, A appliances of the bundle.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from energy_dissagregation_mlops.bundle import Card
+from energy_dissagregation_mlops.datasets.simulated import TITLE as SIMULATED
+from energy_dissagregation_mlops.store import StoredHouse
+from energy_dissagregation_mlops.vocabulary import BoolArray, FloatArray
+
+Span = tuple[int, int]  # its first sample, and the first after it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownHome:
+    """A home with its appliances' power, or a stretch of one."""
+
+    reference: str  # "ukdale:1"; its stretches share it
+    simulated: bool
+    start: float  # s since 1970, UTC
+    sample_period: float  # s
+    mains: FloatArray  # (T,) W
+    power: FloatArray  # (A, T) W, NaN where it is not known
+    on: BoolArray  # (A, T)
+    span: tuple[int, int]  # samples that are looked at, the rest is context: first, and first after
+
+    @classmethod
+    def of(cls, house: StoredHouse, card: Card, *, span: tuple[int, int] | None = None) -> KnownHome:
+        """A stored house as a bundle sees it: all of it, or a span with what the network sees around it."""
+        manifest = house.manifest
+        first, last = span or (0, manifest.length)
+        begin, end = max(0, first - card.window_length), min(manifest.length, last + card.window_length)
+        power = np.full((len(card.appliances), end - begin), np.nan, np.float32)
+        on = np.zeros(power.shape, np.bool_)
+        for row, name in enumerate(card.appliance_names):
+            if name in manifest.appliances:
+                place = manifest.appliances.index(name)
+                power[row], on[row] = house.power[place, begin:end], house.on[place, begin:end]
+        return cls(
+            reference=manifest.reference, simulated=manifest.title == SIMULATED,
+            start=manifest.start + begin * manifest.sample_period, sample_period=manifest.sample_period,
+            mains=np.asarray(house.mains[begin:end]), power=power, on=on, span=(first - begin, last - begin),
+        )  # fmt: skip
+
+    @property
+    def looked_at(self) -> BoolArray:
+        """(T,) whether a sample lies in the span."""
+        inside = np.zeros(len(self.mains), np.bool_)
+        inside[slice(*self.span)] = True
+        return inside
+
+    def metered(self, row: int) -> bool:
+        """Whether anything is known of an appliance within the span."""
+        return bool((np.isfinite(self.power[row]) & self.looked_at).any())
+
+    def without(self, row: int) -> KnownHome:
+        """The same home as if it had no such appliance: its power taken from the mains, missing where that is not known."""
+        left = np.maximum(self.mains - self.power[row], np.float32(0))
+        return replace(self, mains=left)

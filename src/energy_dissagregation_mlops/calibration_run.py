@@ -1,0 +1,157 @@
+"""A bundle that is there, calibrated once more: on its own validation homes, or on others.
+
+A home whose readings the weights were fitted on tells how wrong they are only through another model that has
+not seen it: a stand-in, trained alike without that home (as cross-conformal prediction does, Vovk 2015,
+doi:10.1007/s10472-013-9368-4). What is calibrated on is written into the card: it is no test home any more.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from energy_dissagregation_mlops import bundle as bundles
+from energy_dissagregation_mlops import networks
+from energy_dissagregation_mlops.appliances import select
+from energy_dissagregation_mlops.bundle import Bundle, Card, HouseCard, Role
+from energy_dissagregation_mlops.calibration.fit import Progress, Witness, calibrated
+from energy_dissagregation_mlops.calibration.series import KnownHome
+from energy_dissagregation_mlops.calibration.witnesses import of_validation
+from energy_dissagregation_mlops.config import section
+from energy_dissagregation_mlops.errors import ConfigError, LeakError, StoreError
+from energy_dissagregation_mlops.evaluation import has_seen
+from energy_dissagregation_mlops.files import atomic_folder
+from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
+from energy_dissagregation_mlops.registry import Registry
+from energy_dissagregation_mlops.store import Store, StoredHouse
+from energy_dissagregation_mlops.training.config import TrainingConfig
+from energy_dissagregation_mlops.training.loop import split_of
+from energy_dissagregation_mlops.training_run import series_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Homes:
+    """What to calibrate on; nothing named means what the bundle was validated on."""
+
+    named: Sequence[str] = ()  # references of houses, in place of those
+    stand_ins: Mapping[str, Bundle] = field(default_factory=dict)  # by house, besides: who answers for it
+
+
+def calibrate(
+    store: Store, registry: Registry, bundle: Bundle, homes: Homes, *,
+    in_place: bool = False, progress: Progress | None = None,
+) -> Bundle:  # fmt: skip
+    """Fit a bundle's intervals and presence anew.
+
+    Args:
+        store: the processed houses.
+        registry: where the next version goes.
+        bundle: to calibrate.
+        homes: to calibrate on.
+        in_place: rewrite the bundle's card and hashes in place of adding a version.
+        progress: told of progress.
+
+    Raises:
+        LeakError: the weights of who answers were fitted on a house.
+        StoreError, UnknownNameError: a house is not in the store, or is not as it was in training.
+        ConfigError: the bundle was validated on nothing, and no house is named.
+    """
+    card = bundle.card
+    witnesses = [_stand_in(store, card, reference, each) for reference, each in homes.stand_ins.items()]
+    own = Disaggregator.load(bundle)
+    if homes.named:
+        witnesses += [_whole(store, own, reference) for reference in homes.named]
+    else:
+        validated = _validation(store, own)
+        witnesses += [each for each in validated if each.home.reference not in homes.stand_ins]
+    if not witnesses:
+        raise ConfigError(
+            f"{card.reference} was validated on nothing: name houses to calibrate on with --house"
+        )
+    references = dict.fromkeys(each.home.reference for each in witnesses)
+    added = [
+        _house_card(store.open(each, card.sample_period)) for each in references if each not in card.seen
+    ]
+    update = {"calibration": calibrated(card, witnesses, progress=progress), "houses": (*card.houses, *added)}
+    if in_place:
+        with atomic_folder(bundle.folder, replace=True) as aside:
+            _fill(aside, bundle, card.model_copy(update=update))
+        return Bundle.open(bundle.folder)
+    return registry.add(
+        card.name,
+        lambda aside, version: _fill(aside, bundle, card.model_copy(update={**update, "version": version})),
+    )
+
+
+def _fill(aside: Path, bundle: Bundle, card: Card) -> None:
+    for name in bundles.FILES:
+        if name != bundles.CARD and (bundle.folder / name).exists():
+            shutil.copyfile(bundle.folder / name, aside / name)
+    bundles.write_card(aside, card)
+    bundles.seal(aside)
+
+
+def _stand_in(store: Store, card: Card, reference: str, bundle: Bundle) -> Witness:
+    house = store.open(reference, card.sample_period)
+    other = bundle.card
+    if has_seen(other, house.manifest):
+        raise LeakError(
+            f"{other.reference} has seen {reference} itself: name a stand-in that was trained without it"
+        )
+    if other.sample_period != card.sample_period or not set(other.appliance_names) & set(
+        card.appliance_names
+    ):
+        raise ConfigError(
+            f"{other.reference} (every {other.sample_period:g} s: {', '.join(other.appliance_names)}) can't stand in for "
+            f"{card.reference} (every {card.sample_period:g} s: {', '.join(card.appliance_names)}): train one alike"
+        )
+    return Witness(home=KnownHome.of(house, card), disaggregator=Disaggregator.load(bundle))
+
+
+def _whole(store: Store, own: Disaggregator, reference: str) -> Witness:
+    house, card = store.open(reference, own.card.sample_period), own.card
+    roles = {each.role for each in card.houses if each.reference == reference or _same_readings(each, house)}
+    if roles & {Role.TRAIN, Role.BOTH}:
+        raise LeakError(
+            f"{card.reference} was trained on {reference}: its errors there say nothing of other homes; name another "
+            "house, or a stand-in that was trained without it (--stand-in)"
+        )
+    return Witness(home=KnownHome.of(house, card), disaggregator=own)
+
+
+def _same_readings(card: HouseCard, house: StoredHouse) -> bool:
+    return bool(set(card.mains_sha256) & set(house.manifest.meters[0].sha256))
+
+
+def _validation(store: Store, own: Disaggregator) -> list[Witness]:
+    """What the bundle was validated on, found as training found it."""
+    card = own.card
+    houses = [_as_trained(store, each, card) for each in card.houses if each.role is not Role.CALIBRATION]
+    known = {each.name: each for each in select(card.appliance_names)}
+    series = [series_of(house, [known[name] for name in card.appliance_names]) for house in houses]
+    network = networks.build(card.network, card.appliance_names, card.network_options)
+    config = section(TrainingConfig, card.training, f"the card of {card.reference}: training")
+    return of_validation(own, houses, split_of(series, config, network).validation)
+
+
+def _as_trained(store: Store, seen: HouseCard, card: Card) -> StoredHouse:
+    house = store.open(seen.reference, card.sample_period)
+    manifest = house.manifest
+    stop = manifest.start + manifest.length * manifest.sample_period
+    if (manifest.start, stop) != (seen.start, seen.stop) or manifest.meters[0].sha256 != seen.mains_sha256:
+        raise StoreError(
+            f"{seen.reference} is not the house that {card.reference} was trained on: what it was validated on can't be "
+            "found; preprocess that data again, or name houses with --house"
+        )
+    return house
+
+
+def _house_card(house: StoredHouse) -> HouseCard:
+    manifest = house.manifest
+    return HouseCard(
+        reference=manifest.reference, role=Role.CALIBRATION, manifest_sha256=house.manifest_sha256(),
+        mains_sha256=manifest.meters[0].sha256, start=manifest.start,
+        stop=manifest.start + manifest.length * manifest.sample_period,
+    )  # fmt: skip

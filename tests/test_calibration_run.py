@@ -1,0 +1,141 @@
+"""Calibrating a bundle that is there: on whom, and what becomes of its card."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+
+import pytest
+
+from energy_dissagregation_mlops import bundle as bundles
+from energy_dissagregation_mlops.bundle import Bundle, Card, Role
+from energy_dissagregation_mlops.calibration_run import Homes, calibrate
+from energy_dissagregation_mlops.config import RunConfig
+from energy_dissagregation_mlops.errors import ConfigError, LeakError, StoreError
+from energy_dissagregation_mlops.evaluation import unseen_houses
+from energy_dissagregation_mlops.registry import Registry
+from energy_dissagregation_mlops.store import Store, StoredHouse
+from energy_dissagregation_mlops.training.config import TrainingConfig
+from energy_dissagregation_mlops.training_run import train
+
+HouseMaker = Callable[..., StoredHouse]
+BundleMaker = Callable[..., Bundle]
+TINY = {"window_length": 64, "width": 4, "skip_width": 4, "expansion": 1, "kernel": 3, "dilations": [1]}
+RUN = RunConfig(
+    name="run", network_options=TINY, test_houses=(),
+    training=TrainingConfig(epochs=1, steps_per_epoch=1, batch_size=2),
+)  # fmt: skip
+
+
+def facts(card: Card) -> dict[str, object]:
+    """What two calibrations of the same homes share: everything but the version."""
+    found: dict[str, object] = json.loads(card.model_dump_json())
+    return {key: value for key, value in found.items() if key != "version"}
+
+
+def test_a_new_version_has_the_intervals_and_names_the_homes(
+    store: Store, registry: Registry, make_house: HouseMaker, make_bundle: BundleMaker
+) -> None:
+    make_house("made", 1, days=20)
+    make_house("made", 2, days=20)
+    bundle = make_bundle()
+    made = calibrate(store, registry, bundle, Homes(named=("made:1",)))
+    assert made.card.reference == "plain@2"
+    assert [(each.reference, each.role) for each in made.card.houses] == [("made:1", Role.CALIBRATION)]
+    assert made.card.calibration is not None
+    assert made.card.calibration.appliances[0].homes == ("made:1",)
+    assert made.graph.read_bytes() == bundle.graph.read_bytes()
+    assert Bundle.open(bundle.folder).card.calibration is None
+    assert unseen_houses(made.card, store) == ["made:2"]  # a home that was calibrated on is no test home
+
+
+def test_in_place_the_card_and_the_hashes_change_together(
+    store: Store, registry: Registry, make_house: HouseMaker, make_bundle: BundleMaker
+) -> None:
+    make_house("made", 1, days=20)
+    bundle = make_bundle()
+    made = calibrate(store, registry, bundle, Homes(named=("made:1",)), in_place=True)
+    assert made.folder == bundle.folder and made.sha256 != bundle.sha256
+    assert Bundle.open(bundle.folder).card == made.card
+    assert registry.versions("plain") == [1]
+
+
+def test_a_home_trained_on_needs_a_stand_in_that_has_not_seen_it(
+    store: Store, registry: Registry, make_house: HouseMaker, make_bundle: BundleMaker
+) -> None:
+    make_house("made", 1, days=20)
+    seen, other = make_bundle(seen=(("made:1", ""),)), make_bundle("other")
+    make_house("made", 2, days=20)
+    through = calibrate(store, registry, seen, Homes(named=("made:2",), stand_ins={"made:1": other})).card
+    assert through.calibration is not None
+    assert through.calibration.appliances[0].homes == ("made:1", "made:2")
+    assert [each.role for each in through.houses] == [Role.TRAIN, Role.CALIBRATION]
+    with pytest.raises(LeakError, match="trained on made:1"):
+        calibrate(store, registry, seen, Homes(named=("made:1",)))
+    with pytest.raises(LeakError, match="has seen made:1 itself"):
+        calibrate(store, registry, other, Homes(stand_ins={"made:1": seen}))
+    copied = make_bundle("copied", seen=(("x:1", "made1mains"),))
+    with pytest.raises(LeakError, match="trained on made:1"):
+        calibrate(store, registry, copied, Homes(named=("made:1",)))
+
+
+@pytest.mark.slow
+def test_training_calibrates_and_calibrating_again_gives_the_same(
+    store: Store, registry: Registry, make_house: HouseMaker
+) -> None:
+    for house in (1, 2):
+        make_house("made", house, days=30)
+    by_blocks = train(store, registry, RUN)
+    whole = dataclasses.replace(
+        RUN, name="whole", training=dataclasses.replace(RUN.training, validation_houses=("made:2",))
+    )
+    by_house = train(store, registry, whole)
+    assert by_blocks is not None and by_house is not None
+    for bundle, homes in ((by_blocks, ("made:1", "made:2")), (by_house, ("made:2",))):
+        calibration = bundle.card.calibration
+        assert calibration is not None
+        assert {each.homes for each in calibration.appliances} == {homes}
+        again = calibrate(store, registry, bundle, Homes())
+        assert facts(again.card) == facts(bundle.card)
+
+
+@pytest.mark.slow
+def test_without_validation_there_is_nothing_to_calibrate_on(
+    store: Store, registry: Registry, make_house: HouseMaker, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_house("made", 1, days=3)
+    run = dataclasses.replace(RUN, training=dataclasses.replace(RUN.training, validation_fraction=0.0))
+    bundle = train(store, registry, run)
+    assert bundle is not None
+    assert bundle.card.calibration is None
+    assert "gives no intervals" in caplog.text
+    with pytest.raises(ConfigError, match="validated on nothing"):
+        calibrate(store, registry, bundle, Homes())
+
+
+@pytest.mark.slow
+def test_a_house_that_changed_since_training_is_refused(
+    store: Store, registry: Registry, make_house: HouseMaker
+) -> None:
+    make_house("made", 1, days=30)
+    bundle = train(store, registry, RUN)
+    assert bundle is not None
+    make_house("made", 1, days=29)
+    with pytest.raises(StoreError, match="is not the house that run@1 was trained on"):
+        calibrate(store, registry, bundle, Homes())
+
+
+def test_a_card_from_before_there_were_intervals_is_read_and_a_wrong_calibration_refused(
+    store: Store, registry: Registry, make_house: HouseMaker, make_bundle: BundleMaker
+) -> None:
+    make_house("made", 1, days=20)
+    bundle = make_bundle()
+    text = json.loads((bundle.folder / bundles.CARD).read_text())
+    del text["calibration"]
+    assert Card.model_validate(text) == bundle.card
+    made = calibrate(store, registry, bundle, Homes(named=("made:1",)))
+    wrong = json.loads((made.folder / bundles.CARD).read_text())
+    wrong["calibration"]["appliances"].reverse()
+    with pytest.raises(ValueError, match="expected a calibration of"):
+        Card.model_validate(wrong)

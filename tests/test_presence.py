@@ -1,0 +1,59 @@
+"""Whether a home has an appliance: the figures by hand, and what a short period may say."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from pydantic import ValidationError
+
+from energy_dissagregation_mlops.activations import Activation
+from energy_dissagregation_mlops.presence import FEATURES, Evidence, PresenceModel, PresenceRow, features
+
+
+def use(peak: float, seconds: float, *, energy: float = 3.6e6) -> Activation:
+    return Activation(appliance="kettle", start=0, stop=seconds, energy=energy, peak=peak)
+
+
+def row(days: float, *, bias: float = 0.0, uses: float = 1.0) -> PresenceRow:
+    return PresenceRow(days=days, bias=bias, weights=(uses, 0, 2, 0, 0), centres=(math.log(2), 0, 0.5, 0, 0))
+
+
+MODEL = PresenceModel(rows=(row(1, bias=-2), row(7, bias=-4)), num_homes=3)
+
+
+def evidence(days: float, *uses: Activation, probability: float = math.nan) -> Evidence:
+    return Evidence.of(uses, days=days, probability=probability)
+
+
+def test_figures_by_hand() -> None:
+    found = features(evidence(2, use(1000, 60), use(2000, 60), use(3000, 60), use(2000, 60), probability=0.9))
+    assert len(found) == len(FEATURES)
+    # 4 uses and 4 kWh in 2 days; peaks with a mean of 2000 W and a deviation of 707 W.
+    assert found == pytest.approx((math.log(3), math.log(21), 0.9, math.sqrt(0.5e6) / 2000, 0))
+
+
+def test_a_figure_without_a_meaning_says_nothing() -> None:
+    assert [math.isnan(each) for each in features(evidence(1, use(1, 1)))] == [False, False, True, True, True]
+    # No use in a day: log(1) against a centre of log(2); the probability has no say.
+    assert MODEL.probability(evidence(1)) == pytest.approx(1 / (1 + math.exp(2 + math.log(2))))
+
+
+def test_the_row_nearest_in_ratio_counts() -> None:
+    def of(days: float) -> float:
+        return MODEL.probability(evidence(days, *[use(1, 1)] * round(days), probability=0.5))
+
+    assert of(2) == pytest.approx(1 / (1 + math.exp(2)))
+    assert of(3) == pytest.approx(1 / (1 + math.exp(4)))
+    assert of(400) == pytest.approx(1 / (1 + math.exp(4)))
+
+
+def test_the_shorter_the_less_is_said() -> None:
+    found = [MODEL.probability(evidence(days)) for days in (1, 0.5, 0.1, 0.0)]
+    assert found == sorted(found)
+    assert found[-1] == 0.5
+
+
+def test_rows_that_do_not_ascend_are_refused() -> None:
+    with pytest.raises(ValidationError, match="ascending days"):
+        PresenceModel(rows=(row(7), row(1)), num_homes=1)
