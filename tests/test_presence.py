@@ -7,12 +7,9 @@ import math
 import pytest
 from pydantic import ValidationError
 
-from energy_dissagregation_mlops.activations import Activation
 from energy_dissagregation_mlops.presence import FEATURES, Evidence, PresenceModel, PresenceRow, features
 
-
-def use(peak: float, seconds: float, *, energy: float = 3.6e6) -> Activation:
-    return Activation(appliance="kettle", start=0, stop=seconds, energy=energy, peak=peak)
+Use = tuple[float, float]  # peak W, duration s; each takes 1 kWh
 
 
 def row(days: float, *, bias: float = 0.0, uses: float = 1.0) -> PresenceRow:
@@ -22,26 +19,29 @@ def row(days: float, *, bias: float = 0.0, uses: float = 1.0) -> PresenceRow:
 MODEL = PresenceModel(rows=(row(1, bias=-2), row(7, bias=-4)), num_homes=3)
 
 
-def evidence(days: float, *uses: Activation, probability: float = math.nan) -> Evidence:
-    return Evidence.of(uses, days=days, probability=probability)
+def evidence(days: float, *uses: Use, probability: float = math.nan) -> Evidence:
+    return Evidence(
+        days=days, energy_kwh=len(uses), probability=probability,
+        peaks=[peak for peak, _ in uses], durations=[seconds for _, seconds in uses],
+    )  # fmt: skip
 
 
 def test_figures_by_hand() -> None:
-    found = features(evidence(2, use(1000, 60), use(2000, 60), use(3000, 60), use(2000, 60), probability=0.9))
+    found = features(evidence(2, (1000, 60), (2000, 60), (3000, 60), (2000, 60), probability=0.9))
     assert len(found) == len(FEATURES)
     # 4 uses and 4 kWh in 2 days; peaks with a mean of 2000 W and a deviation of 707 W.
     assert found == pytest.approx((math.log(3), math.log(21), 0.9, math.sqrt(0.5e6) / 2000, 0))
 
 
 def test_a_figure_without_a_meaning_says_nothing() -> None:
-    assert [math.isnan(each) for each in features(evidence(1, use(1, 1)))] == [False, False, True, True, True]
+    assert [math.isnan(each) for each in features(evidence(1, (1, 1)))] == [False, False, True, True, True]
     # No use in a day: log(1) against a centre of log(2); the probability has no say.
     assert MODEL.probability(evidence(1)) == pytest.approx(1 / (1 + math.exp(2 + math.log(2))))
 
 
 def test_the_row_nearest_in_ratio_counts() -> None:
     def of(days: float) -> float:
-        return MODEL.probability(evidence(days, *[use(1, 1)] * round(days), probability=0.5))
+        return MODEL.probability(evidence(days, *[(1.0, 1.0)] * round(days), probability=0.5))
 
     assert of(2) == pytest.approx(1 / (1 + math.exp(2)))
     assert of(3) == pytest.approx(1 / (1 + math.exp(4)))

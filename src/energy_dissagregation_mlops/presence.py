@@ -18,9 +18,6 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
-from energy_dissagregation_mlops.activations import Activation
-from energy_dissagregation_mlops.vocabulary import JOULES_PER_KWH
-
 ABSENT_BELOW = 0.2  # probability under which nothing is said to be used
 FEATURES = (
     "logarithm of 1 + uses a day", "logarithm of 1 + 10 kWh a day", "mean on-probability while said on",
@@ -78,14 +75,6 @@ class Evidence:
     probability: float  # mean of the on-probability while said on; nan where it never is
     peaks: Sequence[float]  # W, of each use
     durations: Sequence[float]  # s
-
-    @classmethod
-    def of(cls, uses: Sequence[Activation], *, days: float, probability: float) -> Self:
-        """Of an appliance's activations."""
-        return cls(
-            days=days, energy_kwh=sum(each.energy for each in uses) / JOULES_PER_KWH, probability=probability,
-            peaks=[each.peak for each in uses], durations=[each.stop - each.start for each in uses],
-        )  # fmt: skip
 
 
 def features(evidence: Evidence) -> tuple[float, ...]:

@@ -18,7 +18,7 @@ from energy_dissagregation_mlops.bundle import ApplianceCard
 from energy_dissagregation_mlops.calibration.cells import Values
 from energy_dissagregation_mlops.calibration.series import KnownHome
 from energy_dissagregation_mlops.presence import FEATURES, Evidence, PresenceModel, PresenceRow, features
-from energy_dissagregation_mlops.vocabulary import SECONDS_PER_DAY, BoolArray, Disaggregation
+from energy_dissagregation_mlops.vocabulary import JOULES_PER_KWH, SECONDS_PER_DAY, BoolArray, Disaggregation
 
 DAYS = (1, 7, 28)  # of the periods that are learnt from
 MIN_DAY_COVERAGE = 0.5  # of a day that counts
@@ -43,11 +43,12 @@ def watched(
     inside = home.looked_at & np.isfinite(home.mains)
     on = found.on[row] & inside
     finder = ActivationFinder(
-        appliance=known.name, sample_period=home.sample_period,
-        min_on_duration=known.min_on_duration, min_off_duration=known.min_off_duration,
+        appliances=(known.name,), sample_period=home.sample_period,
+        min_on_duration=np.array([known.min_on_duration]), min_off_duration=np.array([known.min_off_duration]),
     )  # fmt: skip
-    finder.add(found.power[row], on, start=home.start)
+    finder.add(found.power[row : row + 1], on[None], start=home.start)
     uses = finder.result()
+    begun = np.floor_divide(uses.start, SECONDS_PER_DAY)
     assert found.on_probability is not None
     day = np.floor_divide(home.start + np.arange(len(on)) * home.sample_period, SECONDS_PER_DAY).astype(
         np.int64
@@ -57,13 +58,15 @@ def watched(
         span = slice(*np.searchsorted(day, [number, number + 1]))
         measured = int(inside[span].sum()) * home.sample_period / SECONDS_PER_DAY
         if measured >= MIN_DAY_COVERAGE:
-            begun = [use for use in uses if use.start // SECONDS_PER_DAY == number]
             sure = found.on_probability[row, span][on[span]]
+            mine = begun == number
             days.append(
-                Evidence.of(
-                    begun, days=measured, probability=float(sure.mean()) if len(sure) else float("nan")
+                Evidence(
+                    days=measured, energy_kwh=float(uses.energy[mine].sum()) / JOULES_PER_KWH,
+                    probability=float(sure.mean()) if len(sure) else float("nan"),
+                    peaks=uses.peak[mine].tolist(), durations=(uses.stop - uses.start)[mine].tolist(),
                 )
-            )
+            )  # fmt: skip
     return Watched(home=home.reference, present=present, days=tuple(days))
 
 
