@@ -379,7 +379,7 @@ def predict(
     disaggregator = Disaggregator.load(_bundle(bundle))
     number = choices.only_house(opened) if house is None else house
     zone = zone_of(time_zone or opened.source.time_zone)
-    mains = prediction.read_mains(opened, number, disaggregator, max_gap=max_gap)
+    mains = prediction.read_mains(opened, number, disaggregator, max_gap=max_gap, unit_known=unit is not None)
     with terminal.bar("disaggregating") as update:
         made = prediction.predict(
             mains,

@@ -26,7 +26,7 @@ from energy_dissagregation_mlops.activations import Activation
 from energy_dissagregation_mlops.errors import ConfigError, DataError
 from energy_dissagregation_mlops.files import atomic_file
 from energy_dissagregation_mlops.inference.disaggregator import BLOCK, Disaggregator
-from energy_dissagregation_mlops.inference.mains import MainsSeries, mains_series
+from energy_dissagregation_mlops.inference.mains import MainsSeries, doubt, mains_series
 from energy_dissagregation_mlops.inference.summary import DayEnergy, Summary
 from energy_dissagregation_mlops.vocabulary import (
     JOULES_PER_KWH,
@@ -53,8 +53,9 @@ class Prediction:
 
 
 def read_mains(
-    dataset: Dataset, house: int, disaggregator: Disaggregator, *, max_gap: float | None = None
-) -> MainsSeries:
+    dataset: Dataset, house: int, disaggregator: Disaggregator, *,
+    max_gap: float | None = None, unit_known: bool = True,
+) -> MainsSeries:  # fmt: skip
     """A house's mains on the bundle's grid.
 
     Args:
@@ -62,6 +63,7 @@ def read_mains(
         house: its number.
         disaggregator: whose grid.
         max_gap: s, where it is to differ from the bundle's own.
+        unit_known: whether a person or the data set says the unit; else one that looks wrong is warned of.
 
     Raises:
         DataError: the house has no mains, or no usable reading.
@@ -72,10 +74,14 @@ def read_mains(
         raise DataError(
             f"{dataset.path}: house {house} has no mains: expected a column or meter of a name such as 'mains'; name it with --mains-column"
         )
-    return mains_series(
+    mains = mains_series(
         (dataset.read(house, channel) for channel in meters[0].channels), disaggregator,
         whose=f"{dataset.path}: the mains of house {house}", max_gap=max_gap,
     )  # fmt: skip
+    doubted = None if unit_known else doubt(mains, sample_period=disaggregator.card.sample_period)
+    if doubted is not None:
+        logger.warning("%s: %s", dataset.path, doubted)
+    return mains
 
 
 def predict(

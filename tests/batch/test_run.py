@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from many_homes import DAY, home, names, tree, write_files, write_rows
+from many_homes import DAY, T0, home, names, tree, write_files, write_rows
 
 from energy_dissagregation_mlops.batch.plan import bucket_of
 from energy_dissagregation_mlops.batch.run import Manifest
@@ -128,12 +128,27 @@ def test_homes_that_cannot_be_scored_stand_in_a_table_with_their_reasons(
     (source / "words.csv").write_text("time,power\n2024-01-01T00:00:00Z,many\n2024-01-01T00:01:00Z,few\n")
     (source / "nothing.csv").write_text("time,power\n2024-01-01T00:00:00Z,\n2024-01-01T00:01:00Z,\n")
     (source / "binary.csv").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
+    for name, factor in (("kilowatts", 0.001), ("milliwatts", 1000)):
+        minutes = ((T0 + 60 * minute, factor * (90 + minute % 60)) for minute in range(DAY))
+        rows = [f"{time},{power:.3f}\n" for time, power in minutes]
+        (source / f"{name}.csv").write_text("".join(["time,load\n", *rows]))
     manifest = score(source, tmp_path / "out")
-    assert (manifest.homes_done, manifest.homes_refused) == (1, 5)
+    assert (manifest.homes_done, manifest.homes_refused) == (1, 7)
     refused = table(tmp_path / "out", "refused").set_index("home")["reason"]
-    assert sorted(refused.index) == ["binary", "empty", "nothing", "one", "words"]
+    names_in_order = ["binary", "empty", "kilowatts", "milliwatts", "nothing", "one", "words"]
+    assert sorted(refused.index) == names_in_order
+    assert "in 1.0 days no reading is above 0.149" in refused["kilowatts"]
+    assert "1,440 of 1,440 readings are above 25,000" in refused["milliwatts"]
     assert "HDF5" in refused["binary"] and "empty file" in refused["empty"]
     assert not any(str(tmp_path) in reason for reason in refused)  # the same wherever the input lies
+
+
+def test_a_home_of_little_power_is_scored_where_a_person_says_the_unit(score: Score, tmp_path: Path) -> None:
+    source = write_files(tmp_path / "in", [home("h1")])
+    little = "".join(f"{T0 + 60 * minute},{8 + minute % 3}\n" for minute in range(DAY))
+    (source / "little.csv").write_text("time,load\n" + little)
+    assert score(source, tmp_path / "unsaid").homes_refused == 1
+    assert score(source, tmp_path / "said", columns={"unit": "W"}).homes_done == 2
 
 
 def test_a_file_that_cannot_be_read_is_refused_and_the_others_count(score: Score, tmp_path: Path) -> None:
@@ -162,8 +177,11 @@ def test_an_input_in_which_nothing_can_be_scored_is_an_error(score: Score, tmp_p
 
 
 def test_what_is_no_input_is_told(score: Score, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no file that ends in \.csv or \.parquet"):
+    with pytest.raises(DataError, match="no such folder or file"):
         score(tmp_path / "nothing", tmp_path / "out")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=r"no file that ends in \.csv or \.parquet"):
+        score(tmp_path / "empty", tmp_path / "out")
     both = write_files(write_rows(tmp_path / "in", [home("h1")]) / "more", [home("h2")]).parent
     with pytest.raises(DataError, match="both CSV and Parquet"):
         score(both, tmp_path / "out")
@@ -211,7 +229,7 @@ def test_a_record_that_was_taken_away_is_missed(
     score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = write_files(tmp_path / "in", [home("h1")])
-    monkeypatch.setattr("energy_dissagregation_mlops.batch.cluster.results", lambda *_: iter(()))
+    monkeypatch.setattr("energy_dissagregation_mlops.batch.cluster.carry_out", lambda *_: iter(()))
     with pytest.raises(EdmlopsError, match=r"done/00000\.json is gone"):
         score(source, tmp_path / "out")
     assert not (tmp_path / "out" / "manifest.json").exists()

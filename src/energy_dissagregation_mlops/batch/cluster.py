@@ -1,6 +1,7 @@
 """Tasks on Dask: a cluster of this machine's cores, or any that is there already.
 
-A task whose worker dies is given to another. It does not know what tasks do.
+A task whose worker dies is given to another. It does not know what tasks do, nor what they return: that stays
+where it was made, for fetching it would double what the scheduler has to do.
 """
 
 from __future__ import annotations
@@ -9,21 +10,28 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from itertools import islice
-from typing import TypeVar
 
 import dask
-from distributed import Client, KilledWorker, LocalCluster, as_completed
+from distributed import Client, Future, KilledWorker, LocalCluster, as_completed
+from distributed.comm.addressing import get_address_host_port
 from distributed.comm.core import CommClosedError
+from distributed.system import MEMORY_LIMIT
 
 from energy_dissagregation_mlops.cores import available_cores, interrupts_held
 from energy_dissagregation_mlops.errors import ConfigError, EdmlopsError
 
-Arguments = tuple[object, ...]
-Result = TypeVar("Result")
+logger = logging.getLogger(__name__)
 
-IN_FLIGHT = 1_000  # tasks that the scheduler holds at once: its memory does not grow with their number
+Arguments = tuple[object, ...]
+
+IN_FLIGHT = (
+    1_000  # tasks that the scheduler holds at once, at least: its memory does not grow with their number
+)
+TURNS = 2  # tasks in flight for each thread of the cluster, at least
 RETRIES = 2  # of a task that failed, as of a network
+MEMORY_PER_WORKER = 1_000_000_000  # bytes; with less each, this machine's own cluster has fewer workers
 _CONNECT = 20.0  # s
 _GONE = (CancelledError, CommClosedError)
 
@@ -34,7 +42,8 @@ def cluster(scheduler: str | None, *, workers: int | None = None) -> Iterator[Cl
 
     Args:
         scheduler: as tcp://host:8786; None for this machine.
-        workers: processes on this machine, of one thread; None for as many as there are cores.
+        workers: processes on this machine, of one thread; None for as many as there are cores
+            and memory for.
 
     Raises:
         ConfigError: nothing answers there.
@@ -43,7 +52,7 @@ def cluster(scheduler: str | None, *, workers: int | None = None) -> Iterator[Cl
     quiet = {"logging": {"distributed": "error"}, "distributed.admin.low-level-log-length": 0}
     with dask.config.set(quiet):
         if scheduler is None:
-            yield from _local(workers or available_cores())
+            yield from _local(workers or num_workers())
         else:
             yield from _given(scheduler)
 
@@ -56,41 +65,71 @@ def _local(workers: int) -> Iterator[Client]:
             worker_dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL,
         )  # fmt: skip
     with machine, Client(machine, set_as_default=False) as client:
+        tell_dashboard(client, drawn=find_spec("bokeh") is not None)
         yield client
 
 
 def _given(scheduler: str) -> Iterator[Client]:
     try:
+        get_address_host_port(scheduler)  # a client with a wrong one leaves by a traceback
         client = Client(scheduler, timeout=_CONNECT, set_as_default=False)
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"--scheduler {scheduler} can't be reached ({str(error)[:120]}): start `dask scheduler`, or check the address"
         ) from None
     try:
+        tell_dashboard(client, drawn=True)
         yield client
     finally:
         with suppress(*_GONE):  # to take leave of a scheduler that is gone
             client.close()
 
 
-def results(client: Client, function: Callable[..., Result], tasks: Iterable[Arguments]) -> Iterator[Result]:
-    """Call a function once for each tuple of arguments, on the cluster; results come as they are ready.
+def num_workers() -> int:
+    """As many as there are cores, and as there is memory for."""
+    return max(1, min(available_cores(), MEMORY_LIMIT // MEMORY_PER_WORKER))
+
+
+def tell_dashboard(client: Client, *, drawn: bool) -> None:
+    """Say where the cluster can be watched; without bokeh Dask shows tables of it alone."""
+    with suppress(KeyError):  # a scheduler that was started with --no-dashboard
+        page = str(client.dashboard_link)
+        if drawn:
+            logger.info("Dask's dashboard: %s", page)
+        else:
+            tables = f"{page.removesuffix('/status')}/info/main/workers.html"
+            logger.info("Dask's workers: %s (`pip install bokeh` brings its dashboard)", tables)
+
+
+def carry_out(client: Client, function: Callable[..., object], tasks: Iterable[Arguments]) -> Iterator[int]:
+    """Call a function once for each tuple of arguments, on the cluster.
+
+    Yields:
+        How many more have ended, each time that some have.
 
     Raises:
         EdmlopsError: the scheduler is gone, or a task ended every worker that it was given to; or as
             the function.
     """
     waiting = iter(tasks)
+    window = max(IN_FLIGHT, TURNS * sum(client.nthreads().values()))
 
-    def submit(arguments: Arguments) -> object:
-        return client.submit(function, *arguments, pure=False, retries=RETRIES)
+    def submit(count: int) -> list[Future[object]]:
+        each = list(islice(waiting, count))
+        return client.map(function, *zip(*each, strict=True), pure=False, retries=RETRIES) if each else []
 
-    running = as_completed([submit(each) for each in islice(waiting, IN_FLIGHT)], loop=client.loop)
+    running = as_completed(submit(window), loop=client.loop)
+    free = 0
     try:
-        for future in running:
-            yield future.result()
-            for arguments in islice(waiting, 1):
-                running.add(submit(arguments))
+        for ended in running.batches():
+            for future in ended:
+                if future.status != "finished":
+                    future.result()  # raises what befell it
+            yield len(ended)
+            free += len(ended)
+            if free >= window // 10 or running.is_empty():  # one message for many
+                running.update(submit(free))
+                free = 0
     except KilledWorker as error:
         raise EdmlopsError(
             f"a task ended the worker that it was given to, {error.allowed_failures + 1} times ({error.task}): "

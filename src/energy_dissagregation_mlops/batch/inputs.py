@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import unquote
@@ -20,8 +20,13 @@ from energy_dissagregation_mlops.batch.storage import File, Folder
 from energy_dissagregation_mlops.errors import DataError, UnknownNameError
 
 ROWS_PER_BUCKET = 4_000_000  # in memory at once: 16 to 40 bytes each
-BYTES_PER_BUCKET = 64 << 20  # of files that are a home each: one home is in memory at once
+BYTES_PER_BUCKET = (
+    16 << 20
+)  # of files that are a home each, of which one is in memory at once: about 10 s of work
+MAX_BYTES_PER_BUCKET = 256 << 20  # beyond MANY_BUCKETS they grow, up to this: what is done anew after a kill
+MANY_BUCKETS = 1_000  # each is some files of the output, and a task of the scheduler
 MIN_BUCKETS = 16  # so that small inputs too are shared out, and go on where they were stopped
+BYTES_PER_SORTING = 16 << 20  # of files of rows that are sorted by one task
 
 _PARQUET = (".parquet", ".pq")
 _TEXT = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
@@ -45,6 +50,20 @@ class Source:
         """What changes when a file comes, goes or changes."""
         listed = "".join(f"{file.key}\t{file.size}\t{file.stamp}\n" for file in self.files)
         return hashlib.sha256(listed.encode()).hexdigest()
+
+    def sortings(self, done: Collection[int]) -> Iterator[list[tuple[int, str]]]:
+        """The files of rows that are not done, as numbers and keys: together as many as make a task worth its while."""
+        held: list[tuple[int, str]] = []
+        num_bytes = 0
+        for number, file in enumerate(self.files):
+            if number not in done:
+                held.append((number, file.key))
+                num_bytes += file.size
+            if num_bytes >= BYTES_PER_SORTING:
+                yield held
+                held, num_bytes = [], 0
+        if held:
+            yield held
 
 
 def look(address: str, home_column: str | None = None) -> Source:
@@ -78,22 +97,31 @@ def _listed(address: str) -> tuple[Folder, list[File]]:
     parent, slash, name = address.rstrip("/").rpartition("/")
     whole = Folder.at(address)
     if not whole.holds_file(""):
-        return whole, whole.files()
+        files = whole.files()
+        if not files and not whole.exists():
+            raise DataError(f"{address}: there is no such folder or file: check INPUT")
+        return whole, files
     folder = Folder.at(parent if slash else ".")
     return folder, folder.files(name)
 
 
 def _of_files(folder: Folder, files: Sequence[File]) -> Source:
-    homes: dict[str, str] = {}
+    homes: dict[str, File] = {}
     for file in files:
         name = _without_ending(file.key)
         if name in homes:
             raise DataError(
-                f"{folder.address}: {homes[name]} and {file.key} are both of home {name}: keep one of them"
+                f"{folder.address}: {homes[name].key} and {file.key} are both of home {name}: keep one of them"
             )
-        homes[name] = file.key
-    found = [Home(name=name, files=(key,)) for name, key in sorted(homes.items())]
+        homes[name] = file
+    found = [_home(name, [file]) for name, file in sorted(homes.items())]
     return _source(folder, files, layout=Layout.FILES, column=None, homes=found)
+
+
+def _home(name: str, files: Sequence[File]) -> Home:
+    return Home(
+        name=name, files=tuple(file.key for file in files), num_bytes=sum(file.size for file in files)
+    )
 
 
 def _without_ending(key: str) -> str:
@@ -102,27 +130,32 @@ def _without_ending(key: str) -> str:
 
 
 def _of_folders(folder: Folder, files: Sequence[File], home_column: str | None) -> Source:
-    homes: dict[str, list[str]] = {}
+    homes: dict[str, list[File]] = {}
     column = ""
     for file in files:
         pair = _key_of(file.key, home_column)
         if pair is None:
             raise DataError(f"{folder.address}: {file.key} lies in no folder of a home: move it into one")
         column, name = pair
-        homes.setdefault(name, []).append(file.key)
-    found = [Home(name=name, files=tuple(keys)) for name, keys in sorted(homes.items())]
+        homes.setdefault(name, []).append(file)
+    found = [_home(name, of_home) for name, of_home in sorted(homes.items())]
     return _source(folder, files, layout=Layout.FOLDERS, column=column, homes=found)
 
 
 def _source(
     folder: Folder, files: Sequence[File], *, layout: Layout, column: str | None, homes: list[Home]
 ) -> Source:
-    num_bytes = sum(file.size for file in files)
-    num_buckets = min(len(homes), max(MIN_BUCKETS, -(-num_bytes // BYTES_PER_BUCKET)))
+    num_buckets = min(len(homes), num_buckets_of(sum(file.size for file in files)))
     return Source(
         folder=folder, files=tuple(files), layout=layout, home_column=column, homes=tuple(homes),
         num_buckets=num_buckets,
     )  # fmt: skip
+
+
+def num_buckets_of(num_bytes: int) -> int:
+    """Into how many buckets files that are a home each go: tasks of some seconds, and not too many of them."""
+    small, large = (-(-num_bytes // size) for size in (BYTES_PER_BUCKET, MAX_BYTES_PER_BUCKET))
+    return max(MIN_BUCKETS, min(small, MANY_BUCKETS), large)
 
 
 def _of_rows(folder: Folder, files: Sequence[File], column: str) -> Source:

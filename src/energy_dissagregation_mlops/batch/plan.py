@@ -123,6 +123,7 @@ class Home:
 
     name: str
     files: tuple[str, ...]
+    num_bytes: int
 
 
 def bucket_of(home: str, num_buckets: int) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -39,7 +40,7 @@ from energy_dissagregation_mlops.batch.plan import (
     done_key,
 )
 from energy_dissagregation_mlops.batch.scoring import pin, score
-from energy_dissagregation_mlops.batch.split import record_key, split
+from energy_dissagregation_mlops.batch.split import record_key, split_files
 from energy_dissagregation_mlops.batch.storage import Folder
 from energy_dissagregation_mlops.bundle import Bundle
 from energy_dissagregation_mlops.errors import ConfigError, DataError, EdmlopsError
@@ -53,6 +54,7 @@ Progress = Callable[[int, int, str], None]  # tasks done, in all, and what they 
 Kept = TypeVar("Kept", bound=Record)
 
 REFUSALS_IN_MANIFEST = 100  # the table has them all
+_READS_AT_ONCE = 16
 _REFUSED_SCHEMA = pa.schema([("home", pa.string()), ("source", pa.string()), ("reason", pa.string())])
 
 
@@ -160,20 +162,22 @@ def _known(bundle: Bundle | None) -> Bundle:
 
 def _split(job: Job, source: inputs.Source, client: Client, progress: Progress) -> Sequence[SplitRecord]:
     """Sort rows of many homes into buckets; nothing to do where homes lie apart."""
-    from energy_dissagregation_mlops.batch.cluster import results
+    from energy_dissagregation_mlops.batch.cluster import carry_out
 
     if source.layout is not Layout.ROWS:
         return []
     keys = [record_key(number) for number in range(len(source.files))]
     there = _names(job.output, f"{RUN}/split")
-    left = [(job, number, source.files[number].key) for number, key in enumerate(keys) if key not in there]
-    for done, _ in enumerate(results(client, split, left), start=len(keys) - len(left) + 1):
-        progress(done, len(keys), "files sorted by home")
+    left = [(job, files) for files in source.sortings({n for n, key in enumerate(keys) if key in there})]
+    done = 0
+    for more in carry_out(client, split_files, left):
+        done += more
+        progress(done, len(left), "sorting rows by home")
     return _records(job.output, keys, SplitRecord)
 
 
 def _score(job: Job, source: inputs.Source, client: Client, progress: Progress) -> Sequence[BucketRecord]:
-    from energy_dissagregation_mlops.batch.cluster import results
+    from energy_dissagregation_mlops.batch.cluster import carry_out
 
     num_buckets = job.plan.num_buckets
     homes: list[list[Home]] = [[] for _ in range(num_buckets)]
@@ -181,9 +185,13 @@ def _score(job: Job, source: inputs.Source, client: Client, progress: Progress) 
         homes[bucket_of(home.name, num_buckets)].append(home)
     there = _names(job.output, f"{RUN}/done")
     left = [(job, number, homes[number]) for number in range(num_buckets) if done_key(number) not in there]
+    # The largest first, so that no worker is left alone with one at the end.
+    left.sort(key=lambda task: -sum(home.num_bytes for home in task[2]))
     if len(left) < num_buckets:
         logger.info("%d of %d buckets were done before", num_buckets - len(left), num_buckets)
-    for done, _ in enumerate(results(client, score, left), start=num_buckets - len(left) + 1):
+    done = num_buckets - len(left)
+    for more in carry_out(client, score, left):
+        done += more
         progress(done, num_buckets, "buckets of homes")
     return _records(job.output, [done_key(number) for number in range(num_buckets)], BucketRecord)
 
@@ -191,11 +199,11 @@ def _score(job: Job, source: inputs.Source, client: Client, progress: Progress) 
 def _records(folder: Folder, keys: Sequence[str], kind: type[Kept]) -> list[Kept]:
     """All of these records: a manifest must not be written while one is missing."""
     found = []
-    for key in keys:
-        record = _kept(folder, key, kind)
-        if record is None:
-            raise EdmlopsError(f"{folder.address}/{key} is gone: leave the output alone and run it again")
-        found.append(record)
+    with ThreadPoolExecutor(_READS_AT_ONCE) as threads:  # behind an address each takes its time
+        for key, record in zip(keys, threads.map(lambda key: _kept(folder, key, kind), keys), strict=True):
+            if record is None:
+                raise EdmlopsError(f"{folder.address}/{key} is gone: leave the output alone and run it again")
+            found.append(record)
     return found
 
 

@@ -14,7 +14,7 @@ from energy_dissagregation_mlops.batch.tables import BucketTables, bucket_tables
 from energy_dissagregation_mlops.bundle import FILES, SUMS, Bundle
 from energy_dissagregation_mlops.errors import BundleError, DataError, UnknownNameError
 from energy_dissagregation_mlops.inference.disaggregator import BLOCK, Disaggregator
-from energy_dissagregation_mlops.inference.mains import MainsSeries
+from energy_dissagregation_mlops.inference.mains import MainsSeries, doubt
 from energy_dissagregation_mlops.inference.summary import Summary
 from energy_dissagregation_mlops.meter_csv.zones import zone as zone_of
 
@@ -44,7 +44,7 @@ def score(job: Job, bucket: int, homes: Sequence[Home]) -> BucketRecord:
     num_homes = rows_in = 0
     with bucket_tables(job, bucket) as tables:
         for name, reader in readers(job, bucket, homes, job.plan.num_files):
-            found = _read(name, reader, disaggregator)
+            found = _read(name, reader, disaggregator, unit_known=job.plan.options.columns.unit is not None)
             if isinstance(found, Refusal):
                 refused.append(found)
                 continue
@@ -75,11 +75,15 @@ def _loaded(output: Folder, sha256: str) -> Disaggregator:
         return Disaggregator.load(bundle, threads=1)
 
 
-def _read(name: str, reader: Reader, disaggregator: Disaggregator) -> tuple[MainsSeries, str] | Refusal:
+def _read(
+    name: str, reader: Reader, disaggregator: Disaggregator, *, unit_known: bool
+) -> tuple[MainsSeries, str] | Refusal:
     try:
-        return reader(disaggregator)
+        mains, zone = reader(disaggregator)
     except (DataError, UnknownNameError) as error:
         return Refusal(home=name, source=None, reason=" ".join(str(error).split()))
+    reason = None if unit_known else doubt(mains, sample_period=disaggregator.card.sample_period)
+    return (mains, zone) if reason is None else Refusal(home=name, source=None, reason=reason)
 
 
 def _score_home(

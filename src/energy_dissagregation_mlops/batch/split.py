@@ -7,7 +7,7 @@ however large a file is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -28,6 +28,12 @@ HOME, READINGS = "home", "readings"
 def record_key(file: int) -> str:
     """Where the record of a file lies: once it does, the file is sorted."""
     return split_key(file).removesuffix(".arrow") + ".json"
+
+
+def split_files(job: Job, files: Sequence[tuple[int, str]]) -> None:
+    """Sort the rows of some files, each for itself: its number in the input, and the file."""
+    for number, key in files:
+        split(job, number, key)
 
 
 def split(job: Job, file: int, key: str) -> SplitRecord:

@@ -73,6 +73,10 @@ class Folder:
         """Where a file of a folder on a disk lies."""
         return Path(self._at(key))
 
+    def exists(self) -> bool:
+        """Whether there is such a folder; an object store's are there where they hold something."""
+        return bool(self._system.exists(self._at("")))
+
     def files(self, key: str = "") -> list[File]:
         """All files below ``key`` that are not hidden, in order of their names; none where it is absent."""
         top = self._at("")

@@ -15,7 +15,11 @@ import numpy as np
 from energy_dissagregation_mlops.errors import DataError
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.signals import MAX_MAINS_POWER, Counts, Resampled
-from energy_dissagregation_mlops.vocabulary import FloatArray, Readings
+from energy_dissagregation_mlops.vocabulary import SECONDS_PER_DAY, FloatArray, Readings
+
+# What no home's readings in W are like. 20 W is less than a fridge alone; a home's greatest sample in kW is 1 to 15.
+_LOWEST_PEAK = 20.0  # W, over a day or more
+_CLIPPED_SHARE = 0.1  # of readings above what a connection carries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +30,26 @@ class MainsSeries:
     power: FloatArray  # (T,) W, NaN where missing
     source_period: float  # s
     counts: Counts  # of all channels together
+
+
+def doubt(mains: MainsSeries, *, sample_period: float) -> str | None:
+    """Why readings that were taken for W can't well be a home's in W; None where they can.
+
+    Only for readings whose unit nobody named.
+    """
+    if mains.counts.clipped > _CLIPPED_SHARE * mains.counts.readings:
+        return (
+            f"{mains.counts.clipped:,} of {mains.counts.readings:,} readings are above {MAX_MAINS_POWER:,.0f}, more "
+            "than a home's connection carries in W: say their unit (Wh or kWh for energy), or W if they are right"
+        )
+    known = mains.power[np.isfinite(mains.power)]
+    highest = float(known.max(initial=0.0))
+    if 0 < highest < _LOWEST_PEAK and len(known) * sample_period >= SECONDS_PER_DAY:
+        return (
+            f"in {len(known) * sample_period / SECONDS_PER_DAY:,.1f} days no reading is above {highest:.3g}, too "
+            "little for a home in W: say their unit (kW?), or W if they are right"
+        )
+    return None
 
 
 def mains_series(
