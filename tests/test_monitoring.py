@@ -11,7 +11,9 @@ from hypothesis.extra.numpy import arrays
 from energy_dissagregation_mlops.bundle import InputStatistics
 from energy_dissagregation_mlops.monitoring import (
     MIN_SHARE,
+    Comparison,
     Counts,
+    Feature,
     Verdict,
     drift,
     population_stability_index,
@@ -19,12 +21,23 @@ from energy_dissagregation_mlops.monitoring import (
 )
 from energy_dissagregation_mlops.vocabulary import FloatArray
 
+DAY = 86_400.0  # s
 STATISTICS = InputStatistics(
     quantiles={"0.01": 50, "0.5": 150, "0.99": 2500},
     histogram_edges=(0, 100, 200, 3000),
     histogram=(0.5, 0.25, 0.25),
     missing_share=0.2,
 )
+
+
+def of_home(counts: Counts) -> Comparison | None:
+    """What is said of one request whose every sample is a day, so that there is enough."""
+    return unlike_training(counts, STATISTICS, sample_period=DAY)
+
+
+def of_all(counts: Counts) -> tuple[Feature, ...]:
+    """The same of everything served."""
+    return drift(counts, STATISTICS, sample_period=DAY)
 
 
 def series(*watts: float) -> FloatArray:
@@ -57,13 +70,13 @@ def test_counts_of_pieces_add_up_to_those_of_the_whole(mains: FloatArray) -> Non
 
 
 def test_what_is_like_training_is_said_to_be() -> None:
-    found = unlike_training(Counts(bins=(50, 25, 25), measured=100), STATISTICS)
+    found = of_home(Counts(bins=(50, 25, 25), measured=100))
     assert found is not None
     assert (found.psi, found.outside_range, found.verdict) == (0, 0, Verdict.LIKE)
 
 
 def test_a_meter_in_kilowatts_is_unlike_training() -> None:
-    found = unlike_training(Counts.of(series(0.2, 0.4, 2.1, 0.3), STATISTICS), STATISTICS)
+    found = of_home(Counts.of(series(0.2, 0.4, 2.1, 0.3), STATISTICS))
     assert found is not None
     assert found.outside_range == 1
     # All four lie in the first bin: 0.5 ln 2 and twice 0.2499 ln 2500.
@@ -74,11 +87,11 @@ def test_a_meter_in_kilowatts_is_unlike_training() -> None:
 def test_one_home_may_differ_more_than_all_together() -> None:
     counts = Counts(bins=(10, 60, 30), measured=100, missing=25)
     index = 0.4 * log(5) + 0.35 * log(2.4) + 0.05 * log(1.2)
-    alone = unlike_training(counts, STATISTICS)
+    alone = of_home(counts)
     assert alone is not None
     assert alone.psi == pytest.approx(index)
     assert alone.verdict == Verdict.LIKE
-    mains, missing = drift(counts, STATISTICS)
+    mains, missing = of_all(counts)
     assert (mains.name, mains.edges, mains.found) == ("mains", (0, 100, 200, 3000), (0.1, 0.6, 0.3))
     assert mains.psi == pytest.approx(index)
     assert mains.verdict == Verdict.UNLIKE
@@ -94,19 +107,41 @@ def test_the_usual_rule_speaks_of_what_is_missing_too(share: float, verdict: Ver
     # 0.15 ln(0.35 / 0.2) - 0.15 ln(0.65 / 0.8) = 0.115, 0.3 ln(2.5) - 0.3 ln(0.5 / 0.8) = 0.416
     missing = round(share * 1000)
     counts = Counts(bins=(1000 - missing, 0, 0), measured=1000 - missing, missing=missing)
-    assert drift(counts, STATISTICS)[1].verdict == verdict
+    assert of_all(counts)[1].verdict == verdict
 
 
 def test_nothing_is_said_of_nothing() -> None:
     nothing = Counts.of(series(np.nan, np.nan), STATISTICS)
     assert nothing.missing == 2
-    assert unlike_training(nothing, STATISTICS) is None
-    assert drift(nothing, STATISTICS) == ()
+    assert of_home(nothing) is None
+    assert of_all(nothing) == ()
 
 
 def test_a_card_without_statistics_compares_with_nothing() -> None:
     bare = InputStatistics(quantiles={}, histogram_edges=(), histogram=(), missing_share=0)
     counts = Counts.of(series(100, np.nan), bare)
     assert counts == Counts(bins=(), measured=1, missing=1)
-    assert unlike_training(counts, bare) is None
-    assert drift(counts + counts, bare) == ()
+    assert unlike_training(counts, bare, sample_period=DAY) is None
+    assert drift(counts + counts, bare, sample_period=DAY) == ()
+
+
+def test_a_home_is_judged_from_half_a_day_of_it_on() -> None:
+    for measured, psi, verdict in (
+        (719, None, Verdict.TOO_LITTLE),
+        (720, pytest.approx(7.25, abs=0.01), Verdict.UNLIKE),
+    ):
+        counts = Counts(bins=(0, 0, measured), measured=measured, missing=5000, above=measured)
+        found = unlike_training(counts, STATISTICS, sample_period=60)
+        assert found is not None
+        assert (found.psi, found.verdict, found.outside_range) == (psi, verdict, 1)
+
+
+def test_what_is_served_is_judged_from_two_weeks_of_it_on() -> None:
+    for measured, psi, verdict in ((20_159, None, Verdict.TOO_LITTLE), (20_160, 0, Verdict.LIKE)):
+        counts = Counts(bins=(10_000, 0, 0), measured=measured, missing=measured // 4)
+        missing = drift(counts, STATISTICS, sample_period=60)[1]
+        assert (missing.psi, missing.verdict) == (
+            psi if psi is None else pytest.approx(psi, abs=1e-6),
+            verdict,
+        )
+        assert missing.found == pytest.approx((0.8, 0.2), abs=1e-4)

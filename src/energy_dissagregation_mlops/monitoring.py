@@ -26,6 +26,10 @@ SOMEWHAT_UNLIKE, UNLIKE = 0.1, 0.25
 # One request is one home for some days, and a home alone is unlike the mean of many: of 459 days of the homes that
 # the first model was trained on, 95 % have an index below 1.8, 99 % one below 3.5 (docs/log.md).
 SOMEWHAT_UNLIKE_HOME, UNLIKE_HOME = 2.0, 4.0
+# s, measured, before either is judged. Of homes like those of the training, an hour is called unlike for 63 % by the
+# rule above, 6 h for 20 %, 12 h for 3 %, and a day for none; of a few homes together, three days are called unlike for
+# 22 % by the usual rule, two weeks for none (docs/log.md).
+MIN_OF_HOME, MIN_SERVED = 43_200.0, 1_209_600.0
 MIN_SHARE = 1e-4  # an empty bin counts as this much, so that the index stays finite
 LOWEST, HIGHEST = "0.01", "0.99"  # the quantiles of the training mains between which lies the trained range
 
@@ -36,6 +40,7 @@ class Verdict(StrEnum):
     LIKE = "like"
     SOMEWHAT_UNLIKE = "somewhat unlike"
     UNLIKE = "unlike"
+    TOO_LITTLE = "too little"  # is measured to say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +93,7 @@ class Feature:
     edges: tuple[float, ...]  # W, between its bins; none where the bins are no ranges
     expected: tuple[float, ...]  # share of each bin in training
     found: tuple[float, ...]  # share of each bin in what was served
-    psi: float
+    psi: float | None  # None where too little is measured
     verdict: Verdict
 
 
@@ -96,7 +101,7 @@ class Feature:
 class Comparison:
     """How unlike training a series is, by its distribution."""
 
-    psi: float
+    psi: float | None  # None where too little is measured
     outside_range: float  # share of the measured samples; of the training mains it is 0.02
     verdict: Verdict
 
@@ -107,8 +112,8 @@ def population_stability_index(expected: Sequence[float], found: Sequence[float]
     Symmetric, 0 where they are the same (S. Kullback and R. A. Leibler 1951 call it the divergence J); shares
     below ``MIN_SHARE`` count as that.
     """
-    pairs = ((max(e, MIN_SHARE), max(f, MIN_SHARE)) for e, f in zip(expected, found, strict=True))
-    return sum((f - e) * math.log(f / e) for e, f in pairs)
+    e, f = np.maximum(expected, MIN_SHARE), np.maximum(found, MIN_SHARE)
+    return float(((f - e) * np.log(f / e)).sum())
 
 
 def trained_range(statistics: InputStatistics) -> tuple[float, float]:
@@ -117,38 +122,54 @@ def trained_range(statistics: InputStatistics) -> tuple[float, float]:
     return quantiles.get(LOWEST, -math.inf), quantiles.get(HIGHEST, math.inf)
 
 
-def unlike_training(counts: Counts, statistics: InputStatistics) -> Comparison | None:
-    """What to say of one request's series; None where nothing is measured, or the card has no statistics."""
+def unlike_training(
+    counts: Counts, statistics: InputStatistics, *, sample_period: float
+) -> Comparison | None:
+    """What to say of one request's series; None where nothing is measured, or the card has no statistics.
+
+    Args:
+        counts: of the series.
+        statistics: of the training homes.
+        sample_period: s, of the grid that the samples lie on.
+    """
     if counts.measured == 0 or not statistics.histogram:
         return None
-    psi = population_stability_index(statistics.histogram, _shares(counts.bins))
-    return Comparison(
-        psi=psi,
-        outside_range=(counts.below + counts.above) / counts.measured,
-        verdict=_verdict(psi, SOMEWHAT_UNLIKE_HOME, UNLIKE_HOME),
-    )
+    psi, verdict = None, Verdict.TOO_LITTLE
+    if counts.measured * sample_period >= MIN_OF_HOME:
+        psi = population_stability_index(statistics.histogram, _shares(counts.bins))
+        verdict = _verdict(psi, SOMEWHAT_UNLIKE_HOME, UNLIKE_HOME)
+    outside = (counts.below + counts.above) / counts.measured
+    return Comparison(psi=psi, outside_range=outside, verdict=verdict)
 
 
-def drift(counts: Counts, statistics: InputStatistics) -> tuple[Feature, ...]:
-    """Each feature of all that was served against training; none where there is nothing to compare."""
+def drift(counts: Counts, statistics: InputStatistics, *, sample_period: float) -> tuple[Feature, ...]:
+    """Each feature of all that was served against training; none where there is nothing to compare.
+
+    Args:
+        counts: of everything.
+        statistics: of the training homes.
+        sample_period: s, of the grid that the samples lie on.
+    """
     if counts.measured == 0 or not statistics.histogram:
         return ()
+    is_enough = counts.measured * sample_period >= MIN_SERVED
     presence = (1 - statistics.missing_share, statistics.missing_share)
-    return (
-        _feature("mains", statistics.histogram_edges, statistics.histogram, counts.bins),
-        _feature("missing", (), presence, (counts.measured, counts.missing)),
+    compared = (
+        ("mains", statistics.histogram_edges, statistics.histogram, counts.bins),
+        ("missing", (), presence, (counts.measured, counts.missing)),
     )
+    return tuple(_feature(*each, is_enough=is_enough) for each in compared)
 
 
 def _feature(
-    name: str, edges: tuple[float, ...], expected: tuple[float, ...], counts: tuple[int, ...]
-) -> Feature:
+    name: str, edges: tuple[float, ...], expected: tuple[float, ...], counts: tuple[int, ...], *, is_enough: bool
+) -> Feature:  # fmt: skip
     found = _shares(counts)
-    psi = population_stability_index(expected, found)
-    return Feature(
-        name=name, edges=edges, expected=expected, found=found, psi=psi,
-        verdict=_verdict(psi, SOMEWHAT_UNLIKE, UNLIKE),
-    )  # fmt: skip
+    psi, verdict = None, Verdict.TOO_LITTLE
+    if is_enough:
+        psi = population_stability_index(expected, found)
+        verdict = _verdict(psi, SOMEWHAT_UNLIKE, UNLIKE)
+    return Feature(name=name, edges=edges, expected=expected, found=found, psi=psi, verdict=verdict)
 
 
 def _shares(counts: tuple[int, ...]) -> tuple[float, ...]:

@@ -49,6 +49,7 @@ class Ledger:
     def __init__(self, bundle: Bundle, folder: Path | None) -> None:
         self._bundle = bundle
         self._statistics = bundle.card.input_statistics
+        self._sample_period = bundle.card.sample_period
         self._folder = folder  # shared with the other workers, if there are any
         self._lock = threading.Lock()
         self._pages = [self._page()]  # the day under way last
@@ -62,7 +63,7 @@ class Ledger:
                 self._pages = [self._pages[-1], self._page()]
             last = self._pages[-1]
             self._pages[-1] = _Page(since=last.since, requests=last.requests + 1, counts=last.counts + counts)
-        return unlike_training(counts, self._statistics)
+        return unlike_training(counts, self._statistics, sample_period=self._sample_period)
 
     def record(self) -> DriftRecord:
         """What all workers counted."""
@@ -75,7 +76,7 @@ class Ledger:
             since=min((page.since for page in pages), default=time.time()), requests=sum(page.requests for page in pages),
             samples=total.measured + total.missing, missing_samples=total.missing,
             outside_range=outside / total.measured if total.measured else 0.0,
-            features=drift(total, self._statistics),
+            features=drift(total, self._statistics, sample_period=self._sample_period),
         )  # fmt: skip
 
     def share(self) -> None:

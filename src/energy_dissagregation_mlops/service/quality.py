@@ -8,7 +8,7 @@ from dataclasses import asdict
 import numpy as np
 
 from energy_dissagregation_mlops.inference.mains import MainsSeries
-from energy_dissagregation_mlops.monitoring import Comparison, Verdict
+from energy_dissagregation_mlops.monitoring import MIN_OF_HOME, Comparison, Verdict
 from energy_dissagregation_mlops.signals import MAX_MAINS_POWER
 
 _COARSE = 1.5  # times the bundle's period: readings further apart can't show what the model looks for
@@ -26,7 +26,7 @@ def quality_of(
         notes: sentences about what was met before the grid.
     """
     counts = mains.counts
-    known = float(np.isfinite(mains.power).mean())
+    known = np.count_nonzero(np.isfinite(mains.power)) / len(mains.power)
     return {
         "readings": counts.readings, "missing": counts.missing, "duplicates": counts.duplicates,
         "unsorted": counts.unsorted, "negative": counts.negative, "clipped": counts.clipped,
@@ -64,7 +64,14 @@ def _notes(mains: MainsSeries, period: float, known: float) -> Iterator[str]:
 
 
 def _comparison(found: Comparison | None) -> Iterator[str]:
-    if found is not None and found.verdict is not Verdict.LIKE:
+    if found is None or found.verdict is Verdict.LIKE:
+        return
+    if found.verdict is Verdict.TOO_LITTLE:
+        yield (
+            f"Less than {MIN_OF_HOME / 3600:g} h of power is too little to say whether this home is like those that "
+            "the model learned from."
+        )
+    else:
         yield (
             f"This home's power is {found.verdict} the homes that the model learned from: take the answer with care."
         )

@@ -198,9 +198,11 @@ class TotalAnswer(_Answer):
 class UnlikeTrainingAnswer(_Answer):
     """How the mains compares with those that the model was trained on."""
 
-    psi: float = Field(description="population stability index of the mains' power")
+    psi: float | None = Field(
+        description="population stability index of the mains' power; null below 12 h of it"
+    )
     outside_range: float = Field(description="share of samples outside the trained range")
-    verdict: str = Field(description="like, somewhat unlike or unlike")
+    verdict: str = Field(description="like, somewhat unlike, unlike, or too little to say")
 
 
 class QualityAnswer(_Answer):
@@ -353,8 +355,8 @@ class FeatureAnswer(_Answer):
     edges: list[float] = Field(description="W, between the bins; none where the bins are no ranges")
     expected: list[float] = Field(description="share of each bin in training")
     found: list[float] = Field(description="share of each bin in what was served")
-    psi: float
-    verdict: str
+    psi: float | None = Field(description="population stability index; null below 14 days of mains")
+    verdict: str = Field(description="like, somewhat unlike, unlike, or too little to say")
 
 
 class DriftAnswer(_Answer):

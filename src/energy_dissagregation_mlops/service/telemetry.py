@@ -51,7 +51,8 @@ class _Now:
             "edmlops_drift_psi", "Population stability index of what was served.", labels=("feature",)
         )
         for feature in record.features:
-            psi.add_metric((feature.name,), feature.psi)
+            if feature.psi is not None:  # an alarm shall not ring for six readings
+                psi.add_metric((feature.name,), feature.psi)
         outside = GaugeMetricFamily(
             "edmlops_drift_outside_range", "Share of samples outside the trained range.", record.outside_range
         )
