@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import onnx
 import pytest
@@ -17,6 +18,10 @@ from energy_dissagregation_mlops.store import Manifest, MeterRecord, Store, Stor
 from energy_dissagregation_mlops.vocabulary import Quantity
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+# How long one example takes says more about who else is on the machine than about the code.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 MARGIN, CORE = 2, 16
 NAMES = ("kettle", "fridge")

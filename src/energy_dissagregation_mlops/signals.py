@@ -146,7 +146,9 @@ class Resampler:
                 self._source_period = self._median_step() or self.config.sample_period
 
     def _median_step(self) -> float:
-        step = np.diff(np.unique(self._first_times))
+        step = self._first_times[1:] - self._first_times[:-1]
+        if not (len(step) and step[0] > 0 and (step == step[0]).all()):  # sorting takes long
+            step = np.diff(np.unique(self._first_times))
         return float(np.median(step)) if len(step) else 0.0
 
     def _present(self, time: TimeArray, power: FloatArray) -> tuple[TimeArray, FloatArray]:
@@ -214,6 +216,8 @@ class Resampler:
         period = self._source_period
         longest = max(self.config.max_gap, 1.5 * period)
         pauses = np.flatnonzero(step > 1.5 * period)
+        if len(pauses) == 0:
+            return step
         is_gap = step[pauses] > longest
         self.counts.gaps += int(is_gap.sum())
         self.counts.filled_seconds += float((step[pauses[~is_gap]] - period).sum())
@@ -256,13 +260,19 @@ def _integrated(time: TimeArray, hold: TimeArray, power: FloatArray, period: flo
     first = int(np.floor(time[0] / period))
     last = int(np.ceil((time[-1] + hold[-1]) / period))
     edges = np.arange(first, last + 1) * period
-    # Up to an edge: all readings before the last one that begins there or earlier, and as much of that one.
-    reading = np.maximum(np.searchsorted(time, edges, side="right") - 1, 0)
-    held = np.clip(edges - time[reading], 0, hold[reading])
     joules = power.astype(np.float64)  # at once: numpy is slow where it must convert and multiply
     joules *= hold
-    energy = _sums_between(joules, reading) + np.diff(power[reading] * held)
-    covered = _sums_between(hold, reading) + np.diff(held)
+    if len(time) == last - first and (time == edges[:-1]).all() and (hold == period).all():
+        energy, covered = (
+            joules,
+            hold,
+        )  # each reading is a sample: what is below finds the same, and takes long
+    else:
+        # Up to an edge: all readings before the last one that begins there or earlier, and as much of that one.
+        reading = np.maximum(np.searchsorted(time, edges, side="right") - 1, 0)
+        held = np.clip(edges - time[reading], 0, hold[reading])
+        energy = _sums_between(joules, reading) + np.diff(power[reading] * held)
+        covered = _sums_between(hold, reading) + np.diff(held)
     return _Piece(first_bin=first, energy=energy.astype(np.float32), covered=covered.astype(np.float32))
 
 

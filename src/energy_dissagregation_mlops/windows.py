@@ -56,7 +56,12 @@ class Framing:
         padded = np.full(num * self.core + 2 * self.margin, np.nan, np.float32)
         begin = self.margin + lead
         padded[begin : begin + len(series)] = series
-        return np.lib.stride_tricks.sliding_window_view(padded, self.window_length)[:: self.core]
+        step = padded.itemsize
+        windows = np.ndarray(  # numpy's sliding_window_view, without what it takes to be general
+            (num, self.window_length), np.float32, padded, strides=(self.core * step, step)
+        )
+        windows.flags.writeable = False
+        return windows
 
     def join(self, cores: NDArray[np.float32], *, first: int, length: int) -> FloatArray:
         """Put answers back into one series.
@@ -70,6 +75,6 @@ class Framing:
             (..., T).
         """
         lead = self.lead(first)
-        moved = np.moveaxis(cores, 0, -2)
+        moved = cores.transpose(*range(1, cores.ndim - 1), 0, cores.ndim - 1)
         joined = moved.reshape(*moved.shape[:-2], -1)
         return joined[..., lead : lead + length]

@@ -111,12 +111,13 @@ class Disaggregator:
         ]
         per_run = max(1, SAMPLES_PER_RUN // framing.window_length)
         answers = [self._runtime(windows[i : i + per_run]) for i in range(0, len(windows), per_run)]
-        answer = Answer(
-            *(
-                framing.join(np.concatenate(cores), first=begin, length=stop - begin)
-                for cores in zip(*answers, strict=True)
+        power, on_probability = (
+            framing.join(
+                cores[0] if len(cores) == 1 else np.concatenate(cores), first=begin, length=stop - begin
             )
+            for cores in zip(*answers, strict=True)
         )
+        answer = Answer(power, on_probability)
         return self._parts(
             held[begin - held_from : stop - held_from], answer, begin * self.card.sample_period
         )
@@ -124,11 +125,15 @@ class Disaggregator:
     def _parts(self, mains: FloatArray, answer: Answer, start: float) -> Disaggregation:
         """Make parts of the mains out of a network's answer (A, T): on-states, limits, and the rest."""
         missing = np.isnan(mains)
-        on = (answer.on_probability >= ON_PROBABILITY) & ~missing
-        power = np.where(on, np.clip(answer.power, 0, self._max_power), np.float32(0))
+        on = answer.on_probability >= ON_PROBABILITY
+        on &= ~missing
+        power = np.zeros_like(answer.power)
+        np.clip(answer.power, 0, self._max_power, out=power, where=on)
         total = power.sum(axis=0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            power *= np.where(total > mains, np.maximum(mains, 0) / total, np.float32(1))
+            share = np.maximum(mains, 0) / total
+        share[~(total > mains)] = 1
+        power *= share
         other = np.maximum(mains - power.sum(axis=0), np.float32(0))
         power[:, missing] = np.nan
         return Disaggregation(

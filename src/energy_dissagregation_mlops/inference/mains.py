@@ -7,7 +7,7 @@ Shapes: T samples of the grid.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -68,6 +68,8 @@ def mains_series(
     Raises:
         DataError: no reading is usable, they span too long, or the channels share no time.
     """
+    if (found := _on_grid(channels, disaggregator, max_samples)) is not None:
+        return found
     parts = []
     for chunks in channels:
         resampler = disaggregator.resampler(max_power=MAX_MAINS_POWER, max_gap=max_gap)
@@ -81,6 +83,31 @@ def mains_series(
             )
         parts.append(part)
     return _added_up(parts, whose)
+
+
+def _on_grid(
+    channels: Iterable[Iterable[Readings]], disaggregator: Disaggregator, max_samples: int | None
+) -> MainsSeries | None:
+    """The same series in a tenth of the time, where readings are as most requests have them.
+
+    That is: one channel, held whole, with a reading a sample, all of them numbers and none to be limited; else None.
+    """
+    if not (isinstance(channels, Sequence) and len(channels) == 1):
+        return None
+    if not (isinstance(channels[0], Sequence) and len(channels[0]) == 1):
+        return None
+    time, power = channels[0][0].time, channels[0][0].power
+    period = disaggregator.card.sample_period
+    if not 0 < len(time) <= (max_samples or len(time)):
+        return None
+    grid = (np.floor(time[0] / period) + np.arange(len(time))) * period
+    if not ((time == grid).all() and power.min() >= 0 and power.max() <= MAX_MAINS_POWER):  # NaN is neither
+        return None
+    energy = (power.astype(np.float64) * period).astype(np.float32)  # and back: as it is rounded there
+    return MainsSeries(
+        start=float(time[0]), power=energy / np.float32(period), source_period=period,
+        counts=Counts(readings=len(time)),
+    )  # fmt: skip
 
 
 def _within(chunks: Iterable[Readings], disaggregator: Disaggregator, max_samples: int) -> Iterator[Readings]:

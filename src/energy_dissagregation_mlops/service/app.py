@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.middleware.cors import CORSMiddleware
 
 from energy_dissagregation_mlops import __version__
@@ -27,7 +28,9 @@ DESCRIPTION = (
     "One home's mains in, each appliance's power out. Power is in W, energy in kWh, time in seconds since 1970 (UTC). "
     "Errors are problem details (RFC 9457) that name the field and the remedy."
 )
-COMPUTING = frozenset({"/v1/disaggregate", "/predict"})
+COMPUTING = {"/v1/disaggregate": disaggregation.disaggregate, "/predict": disaggregation.predict}
+# /metrics tells more, and looking at each request whether a collector is there would cost 20 microseconds of it.
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 
 
 def create_app(engine: Engine, rules: Rules) -> FastAPI:
@@ -43,7 +46,7 @@ def create_app(engine: Engine, rules: Rules) -> FastAPI:
 
     app = FastAPI(
         title="Energy disaggregation", version=__version__, description=DESCRIPTION, lifespan=lifespan,
-        redirect_slashes=False, docs_url=None, redoc_url=None,
+        redirect_slashes=False, docs_url=None, redoc_url=None, telemetry=NO_TELEMETRY,
     )  # fmt: skip
     state.install(app, state.State(engine, rules))
     for routes in (disaggregation, models, inference_protocol, observation, health):
@@ -51,7 +54,7 @@ def create_app(engine: Engine, rules: Rules) -> FastAPI:
     add_page(app)
     problems.install(app)
     openapi.describe(app, keyed=rules.key is not None)
-    app.add_middleware(Gate, engine=engine, paths=COMPUTING)
+    app.add_middleware(Gate, engine=engine, handlers=COMPUTING)
     if rules.cors_origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=rules.cors_origins, allow_methods=["GET", "POST"],

@@ -102,7 +102,7 @@ def problem(
 
 def install(app: FastAPI) -> None:
     """Let every error of the app's routes come out as a problem."""
-    app.add_exception_handler(EdmlopsError, _told)
+    app.add_exception_handler(EdmlopsError, told)
     app.add_exception_handler(HTTPException, _routed)
     app.add_exception_handler(RequestValidationError, _invalid)
 
@@ -140,7 +140,8 @@ def shortened(found: object) -> str:
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
-def _told(request: Request, error: Exception) -> Response:
+def told(request: Request, error: Exception) -> Response:
+    """The answer to a request that ended in one of the package's errors; one without a status is our own fault."""
     assert isinstance(error, EdmlopsError)
     if isinstance(error, RequestError):
         return _answered(request, error.status, str(error), field=error.field, headers=error.headers)
