@@ -44,7 +44,7 @@ CORES = 2
 START = 1_717_200_000  # s since 1970: midnight in summer
 DAY, YEAR = 1440, 525_600  # readings
 BEAT = 5  # requests a second of each connection of a paced load
-CONNECTIONS = 6  # as many as an engine on two cores takes on, so that a saturating load is refused nothing
+CONNECTIONS = 4  # as many as an engine on two cores takes on, so that a saturating load is refused nothing
 FULL, SHORT = "/v1/disaggregate", "/predict"
 
 

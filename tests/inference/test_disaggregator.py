@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from zoneinfo import ZoneInfo
 
@@ -110,6 +112,18 @@ def test_an_appliance_that_is_off_takes_nothing_and_none_takes_more_than_it_can(
     assert (found.other == 6000).all()
     assert found.on[0].all()
     assert not found.on[1].any()
+
+
+def test_runs_that_share_a_pool_come_back_in_their_order() -> None:
+    def slow_where_quiet(mains: FloatArray) -> Answer:
+        time.sleep(0.05 if np.nanmean(mains) < 500 else 0)
+        return moving_mean(mains)
+
+    mains = np.linspace(0, 3000, 100_000).astype(np.float32)
+    alone = Disaggregator(card(), moving_mean).disaggregate(mains, start=600.0)
+    with ThreadPoolExecutor(4) as pool:
+        shared = Disaggregator(card(), slow_where_quiet, pool=pool).disaggregate(mains, start=600.0)
+    np.testing.assert_array_equal(shared.power, alone.power)
 
 
 def test_a_series_of_nothing_gives_nothing() -> None:

@@ -9,6 +9,7 @@ Shapes: T series length, N windows, L window_length, A appliances, K core.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
 from typing import Self
 
 import numpy as np
@@ -27,8 +28,10 @@ BLOCK = 1 << 16  # samples of a long series that are worked on at a time
 class Disaggregator:
     """Takes mains apart with one bundle."""
 
-    def __init__(self, card: Card, runtime: Runtime) -> None:
+    def __init__(self, card: Card, runtime: Runtime, *, pool: Executor | None = None) -> None:
+        """A disaggregator that asks this runtime; the runs of a long series share the pool, where there is one."""
         self.card = card
+        self._pool = pool
         self._runtime = runtime
         self._framing = Framing(window_length=card.window_length, margin=card.margin)
         self._max_power = np.array([each.max_power for each in card.appliances], np.float32)[:, None]
@@ -110,7 +113,9 @@ class Disaggregator:
             first : first + framing.num_windows(stop - begin, first=begin)
         ]
         per_run = max(1, SAMPLES_PER_RUN // framing.window_length)
-        answers = [self._runtime(windows[i : i + per_run]) for i in range(0, len(windows), per_run)]
+        runs = [windows[i : i + per_run] for i in range(0, len(windows), per_run)]
+        compute = map if self._pool is None or len(runs) == 1 else self._pool.map
+        answers = list(compute(self._runtime, runs))
         power, on_probability = (
             framing.join(
                 cores[0] if len(cores) == 1 else np.concatenate(cores), first=begin, length=stop - begin
@@ -125,17 +130,20 @@ class Disaggregator:
     def _parts(self, mains: FloatArray, answer: Answer, start: float) -> Disaggregation:
         """Make parts of the mains out of a network's answer (A, T): on-states, limits, and the rest."""
         missing = np.isnan(mains)
+        gaps = missing.any()
         on = answer.on_probability >= ON_PROBABILITY
-        on &= ~missing
+        if gaps:
+            on &= ~missing
         power = np.zeros_like(answer.power)
         np.clip(answer.power, 0, self._max_power, out=power, where=on)
         total = power.sum(axis=0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share = np.maximum(mains, 0) / total
-        share[~(total > mains)] = 1
+        limit = np.maximum(mains, 0)
+        share = np.ones_like(total)
+        np.divide(limit, total, out=share, where=total > limit)
         power *= share
-        other = np.maximum(mains - power.sum(axis=0), np.float32(0))
-        power[:, missing] = np.nan
+        other = np.maximum(limit - power.sum(axis=0), np.float32(0))
+        if gaps:
+            power[:, missing] = np.nan
         return Disaggregation(
             start=start, sample_period=self.card.sample_period, appliances=self.card.appliance_names,
             mains=mains, power=power, on=on, other=other, on_probability=answer.on_probability,

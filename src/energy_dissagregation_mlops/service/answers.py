@@ -80,7 +80,7 @@ def packed(content: bytes, form: Form) -> bytes:
 
 def rounded(power: FloatArray) -> FloatArray:
     """Watts as they are told."""
-    return np.round(power, DECIMALS)
+    return power.round(DECIMALS)
 
 
 def _appliances(options: Options, served: Served) -> tuple[str, ...]:
@@ -123,7 +123,9 @@ class _Told:
             content["mains"] = rounded(found.mains)
         content["appliances"] = self._appliances(sums, summary)
         if options.wants(Part.OTHER):
-            content["other"] = self._with_power(sums[OTHER], found.other)
+            content["other"] = sums[OTHER]
+            if options.wants(Part.POWER):
+                content["other"]["power"] = rounded(found.other)
         content["total"] = sums[MAINS]
         if options.wants(Part.QUALITY):
             content["quality"] = quality_of(
@@ -134,21 +136,18 @@ class _Told:
     def _appliances(self, sums: dict[str, Record], summary: Summary) -> dict[str, Record]:
         options, found = self.asked.options, self.found
         uses = _uses(summary.uses()) if options.wants(Part.ACTIVATIONS) else None
+        power = rounded(found.power) if options.wants(Part.POWER) else None
         content = {}
         for name in self.names:
-            row = found.appliances.index(name)
-            one = self._with_power(sums[name], found.power[row])
+            row, one = found.appliances.index(name), sums[name]
+            if power is not None:
+                one["power"] = power[row]
             if options.wants(Part.ON):
                 one["on"] = found.on[row]
             if uses is not None:
                 one["activations"] = uses[name]
             content[name] = one
         return content
-
-    def _with_power(self, one: Record, power: FloatArray) -> Record:
-        if self.asked.options.wants(Part.POWER):
-            one["power"] = rounded(power)
-        return one
 
 
 def _sums(daily: DailyEnergy, options: Options) -> dict[str, Record]:

@@ -33,10 +33,11 @@ from energy_dissagregation_mlops.service.telemetry import Telemetry
 
 T = TypeVar("T")
 
-# For each thread one request that is computed and two that wait: whoever is let in waits for two others at most,
-# so that under any load the slowest take about three times as long as on an idle server.
-REQUESTS_PER_THREAD = 3
+# For each thread one request that is computed and one that waits: a thread never runs out of work, and whoever is let in
+# waits for one other at most, so that under any load an answer takes little more than twice what a busy core needs.
+REQUESTS_PER_THREAD = 2
 NICENESS = 5  # of the threads that compute: the event loop, which needs little, comes first (docs/log.md)
+RUNS_NICENESS = 10  # of those that a long series shares
 WATCH_PERIOD = 1.0  # s between looks at what should be served
 _MEMORY = 0.1  # weight of the newest request in the mean time that one takes
 
@@ -74,10 +75,10 @@ class EngineStatus:
     uptime: float  # s
 
 
-def _give_way() -> None:
+def _give_way(niceness: int) -> None:
     """Let this thread come after the event loop's; Linux alone knows priorities of threads."""
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
 
 
 class Engine:
@@ -98,9 +99,14 @@ class Engine:
         self.registry = registry
         self.limits = limits
         self.telemetry = telemetry or Telemetry()
-        self._serving = Serving(
-            registry=registry, reference=model, threads=limits.graph_threads, telemetry=self.telemetry
+        # A long series is taken apart on every core. Its runs give way to short requests, which have their own threads.
+        self._runs = ThreadPoolExecutor(
+            limits.threads, thread_name_prefix="runs", initializer=_give_way, initargs=(RUNS_NICENESS,)
         )
+        self._serving = Serving(
+            registry=registry, reference=model, threads=limits.graph_threads, telemetry=self.telemetry,
+            pool=self._runs if limits.threads > 1 else None,
+        )  # fmt: skip
         self._born = time.monotonic()
         self._draining = False
         self._admitted = 0
@@ -112,7 +118,7 @@ class Engine:
     async def start(self) -> None:
         """Load what is to be served; where that is nothing the engine starts all the same, and is not ready."""
         self._pool = ThreadPoolExecutor(
-            self.limits.threads, thread_name_prefix="engine", initializer=_give_way
+            self.limits.threads, thread_name_prefix="engine", initializer=_give_way, initargs=(NICENESS,)
         )
         await self.refresh()
         self._watch = asyncio.create_task(self._watching())
@@ -126,6 +132,7 @@ class Engine:
                 await self._watch
         if self._pool is not None:
             await asyncio.to_thread(self._pool.shutdown)
+        self._runs.shutdown()
 
     def drain(self) -> None:
         """Be not ready from now on, and refuse new work; what was accepted goes on."""

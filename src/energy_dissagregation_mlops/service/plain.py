@@ -31,7 +31,7 @@ def prediction(body: bytes, served: Served, rules: Rules) -> bytes:
     request = validated(PredictionRequest, body, rules)
     period = request.sample_period or served.bundle.card.sample_period
     found = disaggregated(watts(request.power, rules), served, sample_period=period, rules=rules)
-    parts = {name: rounded(power) for name, power in zip(found.appliances, found.power, strict=True)}
+    parts = dict(zip(found.appliances, rounded(found.power), strict=True))
     return written(
         {
             "bundle": served.bundle.card.reference, "sample_period": found.sample_period,

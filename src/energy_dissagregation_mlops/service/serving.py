@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -55,13 +56,16 @@ class Served:
     telemetry: Telemetry
 
     @classmethod
-    def load(cls, bundle: Bundle, *, threads: int, telemetry: Telemetry) -> Self:
+    def load(
+        cls, bundle: Bundle, *, threads: int, telemetry: Telemetry, pool: Executor | None = None
+    ) -> Self:
         """Load a bundle's graph and warm it up.
 
         Args:
             bundle: an opened bundle: its files are checked.
             threads: how many threads one run of the graph may use.
             telemetry: what is told of the graph's runs.
+            pool: what the runs of one long series share.
 
         Raises:
             BundleError: the graph can't be run, or what it answers is no answer.
@@ -69,7 +73,7 @@ class Served:
         runtime = OnnxRuntime(bundle.graph, threads=threads)
         _warm_up(Disaggregator(bundle.card, runtime), bundle)
         return cls(
-            bundle=bundle, disaggregator=Disaggregator(bundle.card, _Observed(runtime, telemetry)),
+            bundle=bundle, disaggregator=Disaggregator(bundle.card, _Observed(runtime, telemetry), pool=pool),
             ledger=Ledger(bundle, shared_folder()), telemetry=telemetry,
         )  # fmt: skip
 
@@ -128,6 +132,7 @@ class Serving:
     reference: str | None  # what is served: None is the registry's production
     threads: int  # of one run of a graph
     telemetry: Telemetry
+    pool: Executor | None = None  # what the runs of one long series share
     served: Served | None = None
     refused: str | None = None  # why what should be served is not
     _mark: Mark | None = None  # of what is served
@@ -187,7 +192,7 @@ class Serving:
             _logger.info("serving %s (SHA-256 %.12s)", bundle.card.reference, bundle.sha256)
 
     def _loaded(self, bundle: Bundle) -> Served:
-        return Served.load(bundle, threads=self.threads, telemetry=self.telemetry)
+        return Served.load(bundle, threads=self.threads, telemetry=self.telemetry, pool=self.pool)
 
     def _refuse(self, reason: str) -> None:
         self.refused = reason
