@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +73,45 @@ def test_a_killed_run_ends_with_the_weights_of_one_that_was_not(tmp_path):
 def test_two_processes_find_the_weights_of_one(tmp_path):
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     run(*launcher, *command(tmp_path, "--dropout", "0"))
+    expected, found = uninterrupted(tmp_path, dropout=0.0), weights(tmp_path)
+    for name in expected:
+        torch.testing.assert_close(found[name], expected[name], rtol=1e-3, atol=1e-5)
+
+
+def together(arguments):
+    """Start two processes that train as one, as torchrun does, without anyone who stops one when the other ends."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    return [
+        subprocess.Popen(
+            [sys.executable, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+        )
+        for rank in range(2)
+    ]
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("killed", [0, 1])
+def test_when_one_of_two_processes_is_killed_the_other_says_so_and_both_go_on_later(tmp_path, killed):
+    arguments = command(tmp_path, "--dropout", "0")
+    processes = together(arguments)
+    # Only the first tells of its steps.
+    assert any(line == "step 50\n" for line in processes[0].stdout)
+    processes[killed].kill()
+    said = processes[1 - killed].communicate(timeout=60)[1]
+    processes[killed].communicate()
+    assert processes[1 - killed].returncode == 1
+    assert "EdmlopsError: another process of this training is gone" in said.strip().splitlines()[-1]
+    assert not (tmp_path / "weights.pt").exists()
+    for process in together([*arguments, "--resume"]):
+        said = process.communicate(timeout=120)[1]
+        assert process.returncode == 0, said
     expected, found = uninterrupted(tmp_path, dropout=0.0), weights(tmp_path)
     for name in expected:
         torch.testing.assert_close(found[name], expected[name], rtol=1e-3, atol=1e-5)

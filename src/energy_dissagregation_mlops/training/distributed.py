@@ -17,6 +17,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from energy_dissagregation_mlops.errors import EdmlopsError
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
@@ -39,7 +41,8 @@ class Process:
     def sum(self, tensor: Tensor) -> Tensor:
         """The sum over all processes, in place; the same bits in each."""
         if self.num_processes > 1:
-            dist.all_reduce(tensor)
+            with _all_there():
+                dist.all_reduce(tensor)
         return tensor
 
     def sum_gradients(self, parameters: Iterable[Tensor]) -> None:
@@ -55,18 +58,33 @@ class Process:
     def take_first(self, tensors: Iterable[Tensor]) -> None:
         """Replace each tensor by the first process's."""
         if self.num_processes > 1:
-            for tensor in tensors:
-                dist.broadcast(tensor, src=0)
+            with _all_there():
+                for tensor in tensors:
+                    dist.broadcast(tensor, src=0)
 
     def wait(self) -> None:
         """Wait until all processes are here."""
         if self.num_processes > 1:
-            dist.barrier()
+            with _all_there():
+                dist.barrier()
 
 
 def is_first_process() -> bool:
     """Whether this process is the first of those that were started together, or alone."""
     return os.environ.get("RANK", "0") == "0"
+
+
+@contextmanager
+def _all_there() -> Iterator[None]:
+    """Say in a person's words that another process is gone: what it was to send does not come."""
+    try:
+        yield
+    except RuntimeError as error:  # what torch raises for all of them, with several lines of its own
+        reason = " ".join(str(error).split())[:120]
+        raise EdmlopsError(
+            f"another process of this training is gone or can't be reached ({reason}): what the last whole epoch left is "
+            "kept; start all of them again with --resume"
+        ) from None
 
 
 @contextmanager
@@ -79,7 +97,8 @@ def joined() -> Iterator[Process]:
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    with _all_there():
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield Process(rank=dist.get_rank(), num_processes=num_processes, device=device)
     finally:
