@@ -39,11 +39,13 @@ runtime_options() {
   fi
 }
 
-# Headers, static libraries, tests, torch's test programs, Arrow's network protocols: nothing here imports them.
+# Headers, static libraries, tests, torch's test programs, Arrow's network protocols, and of MLflow's clients those of
+# Databricks, Google and Git: nothing here imports them.
 leave_out() {
   cd "$("$UV_PYTHON" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
   rm -rf torch/test torch/bin/*[Tt]est* torch/bin/protoc* torch/include torch/share pyarrow/include numpy/_core/include
-  rm -rf ./*/tests pyarrow/libarrow_flight* pyarrow/_flight*
+  rm -rf ./*/tests pyarrow/libarrow_flight* pyarrow/_flight* onnx/backend/test onnxruntime/transformers/models
+  rm -rf databricks/sdk google/auth google/oauth2 pyasn1 pyasn1_modules git gitdb smmap sqlalchemy/testing
   for each in numpy sympy networkx fontTools; do
     [ ! -d "$each" ] || find "$each" -depth -type d -name tests -exec rm -rf {} +
   done

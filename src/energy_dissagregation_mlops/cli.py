@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from energy_dissagregation_mlops.bundle import Bundle
     from energy_dissagregation_mlops.meter_csv import Columns
     from energy_dissagregation_mlops.registry import Registry
+    from energy_dissagregation_mlops.tracking.opening import RunStore
     from energy_dissagregation_mlops.vocabulary import Dataset
 
 app = typer.Typer(
@@ -29,6 +30,8 @@ app = typer.Typer(
 )
 models_app = typer.Typer(help="The models on disk: list, show, promote, roll back.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
+runs_app = typer.Typer(help="The training runs on record: list, compare.", no_args_is_help=True)
+app.add_typer(runs_app, name="runs")
 
 BundleOption = Annotated[
     str | None,
@@ -506,10 +509,44 @@ def roll_back_model(name: Annotated[str, typer.Argument(metavar="NAME", help="Th
     terminal.output().print(f"{found.card.reference} is in production again")
 
 
+@runs_app.command("list")
+def list_runs(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[MODEL]", help="Only this model's runs; by default all.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List every training run, the newest first."""
+    from energy_dissagregation_mlops import results
+    from energy_dissagregation_mlops.tracking import reading
+
+    results.show_runs(reading.recorded_runs(_runs(), name), as_json=as_json)
+
+
+@runs_app.command("compare")
+def compare_runs(
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN RUN...", help="Each its first digits, or its model as home@3.")
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Show where runs differ, and what each came to."""
+    from energy_dissagregation_mlops import results
+    from energy_dissagregation_mlops.tracking import reading
+
+    results.show_comparison(reading.compared(_runs(), runs), as_json=as_json)
+
+
 def _registry() -> Registry:
     from energy_dissagregation_mlops.registry import Registry
 
     return Registry(settings.MODELS_PATH.value())
+
+
+def _runs() -> RunStore:
+    from energy_dissagregation_mlops.tracking.opening import RunStore
+
+    return RunStore(settings.MODELS_PATH.value())
 
 
 def _bundle(reference: str | None) -> Bundle:

@@ -9,6 +9,7 @@
     ├── StoreError            processed series that are absent, incomplete or of another period
     ├── BundleError           a model folder that is absent, incomplete or changed
     ├── LeakError             a test house or day that the model has seen
+    ├── TrackingError         a store of recorded runs that is empty or can't be read
     ├── ParityError           an exported graph that differs from its network
     ├── UnavailableError      a service that can't answer now: no model, or it is about to stop
     ├── OverloadedError       a service that is asked more than it can do: try again later
@@ -73,6 +74,10 @@ class LeakError(EdmlopsError):
 
 class ParityError(EdmlopsError):
     """An exported graph whose answers differ from its network's."""
+
+
+class TrackingError(EdmlopsError):
+    """A store of recorded runs that is empty, or can't be read."""
 
 
 class UnavailableError(EdmlopsError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,11 +27,13 @@ if TYPE_CHECKING:  # each command imports the room it needs, and no other
     from energy_dissagregation_mlops.prediction import Prediction
     from energy_dissagregation_mlops.registry import Registry
     from energy_dissagregation_mlops.store import StoredHouse
+    from energy_dissagregation_mlops.tracking.reading import RecordedRun
     from energy_dissagregation_mlops.training.progress import Progress
     from energy_dissagregation_mlops.vocabulary import Dataset
 
 REFUSALS_SHOWN = 5
 HOURS_PER_DAY = 24.0
+ID_DIGITS = 8  # of a run's identity or a hash
 LOW_COVERAGE = 0.8  # below it a person is told how to hold readings longer
 
 
@@ -378,3 +380,51 @@ def show_card(bundle: Bundle, *, as_json: bool) -> None:
     for key, value in rows:
         table.add_row(key, value)
     output().print(table)
+
+
+def show_runs(runs: Sequence[RecordedRun], *, as_json: bool) -> None:
+    """Training runs on record, a line each."""
+    if as_json:
+        _print_json([dataclasses.asdict(each) for each in runs])
+        return
+    rows = [
+        (
+            each.run[:ID_DIGITS], each.name, each.status, _moment(each.began),
+            _number(None if each.ended is None else (each.ended - each.began) / 60), str(each.epochs),
+            _number(each.score, 3), each.bundle or each.error or "-",
+        )
+        for each in runs
+    ]  # fmt: skip
+    show_table(
+        "training runs",
+        ("run", "model", "status", "began (UTC)", "min", "epochs", "score", "bundle"),
+        rows,
+        caption="score: mean over appliances of MAE as a share of always-off's, on validation, at the best epoch",
+    )
+
+
+def show_comparison(runs: Sequence[RecordedRun], *, as_json: bool) -> None:
+    """What differs between runs, and the metrics of each at its best epoch."""
+    if as_json:
+        _print_json([dataclasses.asdict(each) for each in runs])
+        return
+    titles = ("", *(each.run[:ID_DIGITS] for each in runs))
+    facts = [("model", *(each.bundle or each.name for each in runs))]
+    facts += [("data", *(each.data_sha256[:ID_DIGITS] for each in runs))]
+    for name in ("parameters", "environment"):
+        kept: list[Mapping[str, str]] = [getattr(each, name) for each in runs]
+        for key in sorted({key for one in kept for key in one}):
+            values = [one.get(key, "-") for one in kept]
+            if len(set(values)) > 1:
+                facts.append((key, *values))
+    show_table("where they differ", titles, facts)
+    keys = sorted({key for each in runs for key in each.metrics})
+    rows = [(key, *(_number(each.metrics.get(key), _digits(key)) for each in runs)) for key in keys]
+    show_table("what they came to on validation, at the best epoch", titles, rows)
+
+
+def _digits(metric: str) -> int:
+    """Digits behind the point that say something of a metric."""
+    if metric in ("epoch", "samples_per_second"):
+        return 0
+    return 1 if "mae/" in metric else 3

@@ -112,6 +112,9 @@ CONFIGS_PATH = Variable("CONFIGS_PATH", Path("configs"), _existing_folder, "a fo
 TRAIN_EPOCHS = Variable("TRAIN_EPOCHS", 5, _positive_int, "a whole number of at least 1")
 TRAIN_BATCH_SIZE = Variable("TRAIN_BATCH_SIZE", 32, _positive_int, "a whole number of at least 1")
 TRAIN_LR = Variable("TRAIN_LR", 0.001, _positive_float, "a number above 0")
+MLFLOW_TRACKING_URI: Variable[str | None] = Variable(
+    "MLFLOW_TRACKING_URI", None, str, "an address of MLflow's"
+)
 API_HOST = Variable("API_HOST", "127.0.0.1", str, "a host name or address")
 API_PORT = Variable("API_PORT", 8000, _port, "a port from 0 to 65535")
 API_WORKERS = Variable("API_WORKERS", 1, _positive_int, "a whole number of at least 1")

@@ -25,6 +25,9 @@ TRAINING_MODULES = (
     "torch",
     "onnx",
     "onnxscript",
+    "mlflow",
+    "optuna",
+    "sqlalchemy",
 )  # of the extra "train"; the command line's others are of "cli"
 INTERRUPTED = "interrupted: nothing was left half-written; run it again to go on"
 

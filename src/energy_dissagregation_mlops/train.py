@@ -54,10 +54,11 @@ def train(
 ) -> None:
     """Train a network on processed houses; put it into production."""
     set_up_threads()
-    from energy_dissagregation_mlops import results, training_run
+    from energy_dissagregation_mlops import results
     from energy_dissagregation_mlops.config import Flags, load_run
     from energy_dissagregation_mlops.registry import Registry
     from energy_dissagregation_mlops.store import Store
+    from energy_dissagregation_mlops.tracking import recording
 
     run = load_run(config, Flags(epochs=epochs, batch_size=batch_size, lr=lr))
     changes = {
@@ -76,7 +77,7 @@ def train(
             if line is not None:
                 logger.info(line)
 
-        bundle = training_run.train(store, registry, run, resume=resume, report=report)
+        bundle = recording.train(store, registry, run, resume=resume, report=report)
     if bundle is None:
         return
     if promote:

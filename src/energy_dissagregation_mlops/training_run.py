@@ -263,7 +263,7 @@ def _card(
         houses=tuple(_house_card(house, config) for house in houses),
         attributions=_attributions(houses),
         input_statistics=_input_statistics([house.mains for house in houses]),
-        training=_finite(dataclasses.asdict(config.training)), git_commit=_git_commit(),
+        training=_finite(dataclasses.asdict(config.training)), git_commit=git_commit(),
         package_version=__version__, seed=config.training.seed,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )  # fmt: skip
@@ -339,7 +339,8 @@ def _finite(value: dict[str, Any]) -> dict[str, JsonValue]:
     return {key: cleaned(each) for key, each in value.items()}
 
 
-def _git_commit() -> str | None:
+def git_commit() -> str | None:
+    """The commit of the checkout that this runs from; None where it is none."""
     command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()

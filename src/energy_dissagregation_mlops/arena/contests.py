@@ -26,8 +26,8 @@ from energy_dissagregation_mlops.evaluation import traces
 from energy_dissagregation_mlops.metrics import Scores, Totals, score
 from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.store import Manifest, Store, StoredHouse
+from energy_dissagregation_mlops.tracking.recording import train
 from energy_dissagregation_mlops.training.progress import Report
-from energy_dissagregation_mlops.training_run import train
 
 _HASH_LENGTH = 12  # hexadecimal digits: enough for the runs of a lifetime
 _NAMED_ELSEWHERE = ("name", "description")  # what says nothing of how a run goes
