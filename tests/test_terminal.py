@@ -137,7 +137,7 @@ def test_help_waits_for_no_heavy_room():
     commands = made.stdout[made.stdout.index("Commands:") :].splitlines()[1:]
     assert [line.split()[0] for line in commands if line] == [
         "download", "simulate", "inspect", "preprocess", "train", "calibrate", "evaluate", "benchmark", "predict", "batch",
-        "export", "models",
+        "export", "models", "runs",
     ]  # fmt: skip
     assert not any(line.endswith("...") for line in commands)
 
