@@ -12,7 +12,7 @@ ARG ACCELERATOR=cpu
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 COPY pyproject.toml ./
 COPY requirements/cuda.txt requirements/
-RUN --mount=type=cache,target=/root/.cache sh dockerfiles/install.sh dependencies cli
+RUN --mount=type=cache,target=/root/.cache sh dockerfiles/install.sh dependencies cli cluster
 
 FROM tools AS chart
 COPY package.json package-lock.json ./

@@ -31,25 +31,31 @@ install_torch() {
   fi
 }
 
-# ONNX Runtime's GPU build is the same module under another name, so it comes in the other's place.
-runtime_options() {
+# ONNX Runtime's GPU build is the same module under another name, so it comes in the other's place. Torch's is the one
+# without a suffix: "==" would take a CPU build that the base image's settings may offer.
+cuda_options() {
   if [ "$ACCELERATOR" = cuda ]; then
-    echo "onnxruntime ; python_version < '0'" >/tmp/never.txt
-    echo "--requirements requirements/cuda.txt --overrides /tmp/never.txt"
+    echo "onnxruntime ; python_version < '0'" >/tmp/overrides.txt
+    pinned torch | sed 's/==/===/' >>/tmp/overrides.txt
+    echo "--requirements requirements/cuda.txt --overrides /tmp/overrides.txt"
   fi
 }
 
-# Headers, static libraries, tests, torch's test programs, Arrow's network protocols, and of MLflow's clients those of
-# Databricks, Google and Git: nothing here imports them.
+# Headers, static libraries, sources of compiled modules, tests, torch's test programs, Arrow's network protocols (files
+# behind addresses are fsspec's), ONNX Runtime's converters, what Bokeh serves to developers, and of MLflow's clients
+# those of Databricks, Google and Git: nothing here imports them.
 leave_out() {
   cd "$("$UV_PYTHON" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
   rm -rf torch/test torch/bin/*[Tt]est* torch/bin/protoc* torch/include torch/share pyarrow/include numpy/_core/include
-  rm -rf ./*/tests pyarrow/libarrow_flight* pyarrow/_flight* onnx/backend/test onnxruntime/transformers/models
+  rm -rf ./*/tests pyarrow/libarrow_flight* pyarrow/_flight* pyarrow/libarrow_s3* pyarrow/_s3fs* onnx/backend/test
+  rm -rf onnxruntime/transformers onnxruntime/quantization onnxruntime/tools
   rm -rf databricks/sdk google/auth google/oauth2 pyasn1 pyasn1_modules git gitdb smmap sqlalchemy/testing
-  for each in numpy sympy networkx fontTools; do
+  rm -rf bokeh/server/static/js/lib
+  [ ! -d bokeh ] || find bokeh/server/static/js -name '*.js' ! -name '*.min.js' -delete
+  for each in numpy sympy networkx fontTools dask distributed; do
     [ ! -d "$each" ] || find "$each" -depth -type d -name tests -exec rm -rf {} +
   done
-  find . -name '*.a' -delete
+  find . -name '*.a' -delete -o -name '*.pyx' -delete -o -name '*.pxi' -delete -o -name '*.pxd' -delete
   cd - >/dev/null
 }
 
@@ -63,7 +69,7 @@ dependencies() {
     case $extra in train | dev) install_torch ;; esac
   done
   # shellcheck disable=SC2046,SC2086 # several words, each an argument
-  uv pip install --constraints "$LOCK" --requirements pyproject.toml $extras $(runtime_options)
+  uv pip install --constraints "$LOCK" --requirements pyproject.toml $extras $(cuda_options)
   leave_out
   case " $* " in
     *" dev "*) ;; # 200 MB, of which a test imports little: there Python keeps what it compiles in /tmp

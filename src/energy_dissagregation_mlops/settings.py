@@ -126,7 +126,10 @@ API_MAX_CONCURRENT_REQUESTS: Variable[int | None] = Variable(
     "API_MAX_CONCURRENT_REQUESTS", None, _positive_int, "a whole number of at least 1"
 )
 API_TIME_LIMIT = Variable("API_TIME_LIMIT", 60.0, _positive_float, "a number above 0, in seconds")
-API_GRACE_PERIOD = Variable("API_GRACE_PERIOD", 30.0, _positive_float, "a number above 0, in seconds")
+# As long as the longest request may take, so that a stop loses none.
+API_GRACE_PERIOD = Variable(
+    "API_GRACE_PERIOD", API_TIME_LIMIT.default, _positive_float, "a number above 0, in seconds"
+)
 API_KEY: Variable[str | None] = Variable("API_KEY", None, str, "a secret")
 API_KEY_FILE: Variable[Path | None] = Variable("API_KEY_FILE", None, _file, "a file that exists")
 API_CORS_ORIGINS: Variable[tuple[str, ...]] = Variable(

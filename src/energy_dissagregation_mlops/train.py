@@ -18,7 +18,8 @@ from energy_dissagregation_mlops.cores import set_up_threads
 if TYPE_CHECKING:
     from energy_dissagregation_mlops.training.progress import Progress
 
-logger = logging.getLogger(__name__)
+_PACKAGE = "energy_dissagregation_mlops"
+logger = logging.getLogger(f"{_PACKAGE}.train")  # run as a module, __name__ is another
 
 
 def train(
@@ -59,7 +60,10 @@ def train(
     from energy_dissagregation_mlops.registry import Registry
     from energy_dissagregation_mlops.store import Store
     from energy_dissagregation_mlops.tracking import recording
+    from energy_dissagregation_mlops.training.distributed import is_first_process
 
+    if not is_first_process():
+        logging.getLogger(_PACKAGE).setLevel(logging.WARNING)  # one of them tells
     run = load_run(config, Flags(epochs=epochs, batch_size=batch_size, lr=lr))
     changes = {
         "houses": tuple(house) if house else None,

@@ -24,6 +24,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TAG = "test"
 NAMES = ("api", "train", "cli", "dev")
+PROFILES = tuple(f"--profile={name}" for name in ("training", "nodes", "cli", "cluster", "dev"))
 
 
 def run(*command: str, check: bool = True, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -51,8 +52,7 @@ def engine() -> None:
 def images(engine: None) -> dict[str, str]:
     """The four services' images, built as Compose builds them; their references by service."""
     environment = os.environ | {"TAG": TAG, "VERSION": "9.8.7", "REVISION": "abc123", "SOURCE": "here"}
-    profiles = ("--profile", "training", "--profile", "cli", "--profile", "dev")
-    run("docker", "compose", *profiles, "build", cwd=ROOT, env=environment)
+    run("docker", "compose", *PROFILES, "build", *NAMES, cwd=ROOT, env=environment)
     return {name: f"energy-disaggregation-{name}:{TAG}" for name in NAMES}
 
 
@@ -75,20 +75,33 @@ class Project:
     root: Path
     environment: dict[str, str]
 
-    def compose(self, *arguments: str, check: bool = True, **more: str) -> subprocess.CompletedProcess[str]:
-        """Run `docker compose` with these arguments, and with environment variables beside the project's."""
-        profiles = ("--profile", "training", "--profile", "cli", "--profile", "dev")
+    def compose(
+        self, *arguments: str, check: bool = True, given: str = "", **more: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `docker compose` with these arguments and this input, and with variables beside the project's."""
         return run(
-            "docker", "compose", *profiles, *arguments, cwd=self.root, env=self.environment | more, check=check
+            "docker", "compose", *PROFILES, *arguments, cwd=self.root, env=self.environment | more,
+            check=check, input=given,
         )  # fmt: skip
 
-    def cli(self, *command: str, check: bool = True, **more: str) -> str:
+    def cli(self, *command: str, check: bool = True, given: str = "", **more: str) -> str:
         """Run a command in the cli service; what it said."""
-        return self.compose("run", "--rm", "-T", "cli", *command, check=check, **more).stdout
+        return self.compose("run", "--rm", "-T", "cli", *command, check=check, given=given, **more).stdout
+
+    def begin(self, *command: str) -> subprocess.Popen[str]:
+        """Start a command beside the test, in the project's environment; what it says can be read as it comes."""
+        return subprocess.Popen(
+            command, cwd=self.root, env=self.environment, text=True, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
 
     def container(self, service: str) -> str:
-        """A service's container, stopped ones too."""
-        return self.compose("ps", "--all", "--quiet", service).stdout.split()[0]
+        """A service's first container, stopped ones too."""
+        return self.containers(service)[0]
+
+    def containers(self, service: str) -> list[str]:
+        """All containers of a service, stopped ones too."""
+        return self.compose("ps", "--all", "--quiet", service).stdout.split()
 
     def get(self, path: str) -> dict[str, Any]:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=30) as response:
@@ -121,8 +134,8 @@ def free_port() -> int:
 def project(images: dict[str, str]) -> Iterator[Project]:
     name, port = f"test-{uuid.uuid4().hex[:8]}", free_port()
     environment = os.environ | {
-        "COMPOSE_PROJECT_NAME": name, "API_PORT": str(port), "API_WORKERS": "2", "API_TIME_LIMIT": "300",
-        "API_GRACE_PERIOD": "120", "TAG": TAG,
+        "COMPOSE_PROJECT_NAME": name, "API_PORT": str(port), "DASHBOARD_PORT": str(free_port()),
+        "API_WORKERS": "2", "TAG": TAG, "GPU": "0",
         "TRAIN_COMMAND": "train --resume --config /app/data/tiny.yaml",
         "TRAIN_EPOCHS": "", "TRAIN_BATCH_SIZE": "", "TRAIN_LR": "",
     }  # fmt: skip

@@ -22,6 +22,7 @@ DOCKERFILES = [
     *sorted((ROOT / "dockerfiles").glob("*.dockerfile")),
 ]
 OF_PYTHON = {"PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"}
+OF_COMPOSE = {"COMPOSE_PROJECT_NAME"}
 
 
 def offered() -> set[str]:
@@ -34,7 +35,7 @@ def read_by_the_package() -> set[str]:
 
 
 def interpolated() -> set[str]:
-    return set(re.findall(r"\$\{([A-Z_]+)", COMPOSE))
+    return set(re.findall(r"\$\{([A-Z_]+)", COMPOSE)) - OF_COMPOSE
 
 
 def handed_over() -> set[str]:
@@ -95,6 +96,61 @@ def test_compose_files_follow_the_schema() -> None:
     assert done.returncode == 0, done.stdout
 
 
+def test_workflows_follow_their_schemas_and_actions_are_pinned_by_hash() -> None:
+    pytest.importorskip("check_jsonschema", reason="check-jsonschema is not installed")
+    workflows = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+    for schema, files in [("github-workflows", workflows), ("dependabot", [ROOT / ".github/dependabot.yml"])]:
+        command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", *files]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
+    used = re.findall(r"uses: (.+)", "".join(path.read_text() for path in workflows))
+    assert used and all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[\d.]+", each) for each in used), used
+    images = (ROOT / ".github" / "workflows" / "images.yml").read_text()
+    assert "sbom: true" in images and "provenance: mode=max" in images
+
+
+def made(*arguments: str, path: str = "", cwd: Path = ROOT) -> str:
+    """What a target would run."""
+    search = os.pathsep.join(filter(None, [path, os.environ["PATH"]]))
+    command = ["make", "--dry-run", f"--file={ROOT / 'Makefile.docker'}", *arguments]
+    return subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, check=True, env={"PATH": search}
+    ).stdout  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("gpu", "status", "used"),
+    [("auto", 0, True), ("auto", 9, False), ("0", 0, False), ("1", 9, True)],
+)
+def test_a_gpu_is_used_where_the_host_has_one_and_as_is_said(
+    gpu: str, status: int, used: bool, tmp_path: Path
+) -> None:
+    smi = tmp_path / "nvidia-smi"
+    smi.write_text(f"#!/bin/sh\nexit {status}\n")
+    smi.chmod(0o755)
+    said = made("up", f"GPU={gpu}", path=str(tmp_path))
+    files = "-f docker-compose.yml -f docker-compose.gpu.yml " if used else ""
+    assert said == f"docker compose {files}up --detach --wait api\n"
+
+
+def test_an_override_of_the_user_is_read_with_a_gpu_too(tmp_path: Path) -> None:
+    (tmp_path / "docker-compose.override.yml").touch()
+    said = made("up", "GPU=1", cwd=tmp_path)
+    assert "-f docker-compose.yml -f docker-compose.override.yml -f docker-compose.gpu.yml up" in said
+
+
+def test_every_target_is_listed() -> None:
+    text = (ROOT / "Makefile.docker").read_text()
+    phony = re.search(r"\.PHONY:((?:.*\\\n)*.*)", text)
+    assert phony is not None
+    listed = subprocess.run(
+        ["make", "-f", "Makefile.docker", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert [
+        name for name in phony[1].replace("\\", "").split() if not re.search(rf"\b{name}\b", listed)
+    ] == []
+
+
 @pytest.mark.containers
 @pytest.mark.parametrize(
     ("profiles", "services"),
@@ -103,6 +159,8 @@ def test_compose_files_follow_the_schema() -> None:
         (("training",), {"api", "train"}),
         (("cli",), {"api", "cli"}),
         (("training", "cli"), {"api", "train", "cli"}),
+        (("cluster",), {"api", "scheduler", "worker"}),
+        (("nodes",), {"api", "node"}),
         (("dev",), {"api", "dev"}),
     ],
 )
@@ -117,7 +175,13 @@ def test_a_profile_has_its_services(
     )
     found = json.loads(done.stdout)["services"]
     assert found.keys() == services
-    assert {name for name, service in found.items() if service.get("ports")} == {"api"}
+    published = {name: service["ports"] for name, service in found.items() if service.get("ports")}
+    assert published.keys() == {"api", "scheduler"} & services
+    assert all(port["host_ip"] == "127.0.0.1" for ports in published.values() for port in ports)
     assert all(list(service["networks"]) == ["energy-network"] for service in found.values())
     assert all(service["cap_drop"] == ["ALL"] and service["read_only"] for service in found.values())
-    assert all(("deploy" in service) == (len(files) > 1 and name != "cli") for name, service in found.items())
+    assert all(service["user"] == "10001:10001" and service["init"] for service in found.values())
+    assert all(service["pids_limit"] and service["tmpfs"] for service in found.values())
+    assert all(service["mem_limit"] for name, service in found.items() if name != "dev")
+    on_gpu = {"api", "train", "dev"} if len(files) > 1 else set()
+    assert {name for name, service in found.items() if "deploy" in service} == on_gpu & services

@@ -5,6 +5,9 @@ Shapes: N windows, L window_length, A appliances, K core.
 
 from __future__ import annotations
 
+import ctypes
+import logging
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -23,6 +26,9 @@ from energy_dissagregation_mlops.errors import BundleError
 from energy_dissagregation_mlops.vocabulary import FloatArray
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+_DRIVER = "libcuda.so.1"  # of the host: its container toolkit lays it into a container that was given a GPU
+
+_logger = logging.getLogger(__name__)
 
 
 class Answer(NamedTuple):
@@ -69,7 +75,18 @@ class OnnxRuntime:
 
 def _providers() -> list[str | tuple[str, dict[str, str]]]:
     """What computes, the first choice first; the GPU's build falls back to the CPU on a host without a GPU."""
-    if _CUDA not in ort.get_available_providers():
+    if _CUDA not in ort.get_available_providers() or not _has_driver():
         return [_CPU]
     ort.preload_dlls()  # CUDA's libraries come as wheels, where no loader looks
     return [(_CUDA, {"use_tf32": "0"}), _CPU]  # its ten bits would not give the answers that were evaluated
+
+
+@cache
+def _has_driver() -> bool:
+    """Whether there is an NVIDIA driver. Asked before ONNX Runtime is, which tells of its lack in two coloured lines."""
+    try:
+        ctypes.CDLL(_DRIVER)
+    except OSError:
+        _logger.warning("no NVIDIA driver here (%s): computing on the CPU", _DRIVER)
+        return False
+    return True

@@ -21,7 +21,7 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-NOTICE_SHARE = 0.1  # of the grace period; 3 s of 30
+NOTICE_SHARE = 0.1  # of the grace period; 6 s of 60
 BACKLOG = 2048  # connections that wait to be accepted
 SWITCH_INTERVAL = (
     0.0005  # s, a tenth of Python's own: so long the event loop waits for a thread that computes
