@@ -21,11 +21,11 @@ pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(1500
 Inspect = Callable[[str], dict[str, Any]]
 WORKERS = 2
 HOMES = (ROOT / "tests" / "batch" / "many_homes.py").read_text() + (
-    'write_files(Path("/app/data/homes"), [home(f"h{number}", days=10) for number in range(32)])\n'
+    'write_files(Path("/app/data/homes"), [home(f"h{number}", days=7) for number in range(32)])\n'
 )
 RUN = """
 network_options: {window_length: 1024}
-training: {epochs: 8, steps_per_epoch: 8, batch_size: 4}
+training: {epochs: 5, steps_per_epoch: 8, batch_size: 4}
 """
 COMPARE = """
 import torch
