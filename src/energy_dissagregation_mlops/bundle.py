@@ -102,6 +102,28 @@ class Calibration(_Record):
     appliances: tuple[ApplianceCalibration, ...]  # in the order of the graph's rows
 
 
+class QuantisedAppliance(_Record):
+    """One appliance on the validation stretches, before and after; None where nothing is known of it there."""
+
+    appliance: str
+    mae: float | None  # W
+    mae_int8: float | None  # W
+    f1: float | None  # of on-states
+    f1_int8: float | None
+    difference: float  # W, mean absolute, between the two answers
+    flipped: float  # share of samples whose on-state changed
+
+
+class Quantisation(_Record):
+    """A bundle in 8-bit integers: of which it was made, and what that cost and brought."""
+
+    source: str  # "home@3"
+    source_sha256: str
+    size_share: float  # of the source's graph
+    time_share: float  # of the source's time on one thread, where it was quantised
+    appliances: tuple[QuantisedAppliance, ...]
+
+
 class Card(_Record):
     """A bundle's facts; after it nobody reads a configuration file."""
 
@@ -125,6 +147,7 @@ class Card(_Record):
     calibration: Calibration | None = (
         None  # None in bundles made before there was one: they give no intervals
     )
+    quantisation: Quantisation | None = None  # None: computed in 32 bits, as it was trained
     git_commit: str | None
     package_version: str
     seed: int

@@ -28,6 +28,7 @@ from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.store import Store, StoredHouse
 from energy_dissagregation_mlops.training.config import TrainingConfig
 from energy_dissagregation_mlops.training.loop import split_of
+from energy_dissagregation_mlops.training.splits import Split
 from energy_dissagregation_mlops.training_run import series_of
 
 
@@ -127,13 +128,26 @@ def _same_readings(card: HouseCard, house: StoredHouse) -> bool:
 
 def _validation(store: Store, own: Disaggregator) -> list[Witness]:
     """What the bundle was validated on, found as training found it."""
-    card = own.card
-    houses = [_as_trained(store, each, card) for each in card.houses if each.role is not Role.CALIBRATION]
+    houses = _houses_as_trained(store, own.card)
+    return of_validation(own, houses, split_as_trained(store, own.card).validation)
+
+
+def split_as_trained(store: Store, card: Card) -> Split:
+    """What a bundle was trained on and what it was validated on, found as training found it.
+
+    Raises:
+        StoreError, UnknownNameError: a house is not in the store, or is not as it was in training.
+    """
+    houses = _houses_as_trained(store, card)
     known = {each.name: each for each in select(card.appliance_names)}
     series = [series_of(house, [known[name] for name in card.appliance_names]) for house in houses]
     network = networks.build(card.network, card.appliance_names, card.network_options)
     config = section(TrainingConfig, card.training, f"the card of {card.reference}: training")
-    return of_validation(own, houses, split_of(series, config, network).validation)
+    return split_of(series, config, network)
+
+
+def _houses_as_trained(store: Store, card: Card) -> list[StoredHouse]:
+    return [_as_trained(store, each, card) for each in card.houses if each.role is not Role.CALIBRATION]
 
 
 def _as_trained(store: Store, seen: HouseCard, card: Card) -> StoredHouse:

@@ -460,12 +460,27 @@ def batch(
 def export(
     bundle: BundleOption = None,
     output: Annotated[Path | None, typer.Option(help="Copy the checked graph to this file.")] = None,
+    quantise: Annotated[
+        bool, typer.Option("--quantise", help="Make it a model of its own in 8-bit integers, NAME-int8.")
+    ] = False,
+    data_folder: Annotated[
+        Path | None, typer.Option(help="The store it was trained on; by default DATA_PATH/processed.")
+    ] = None,
 ) -> None:
-    """Check a model's ONNX graph, and copy it out."""
+    """Check a model's ONNX graph, and copy it out; or quantise it.
+
+    What that loses in accuracy is measured on what the model was validated on.
+    """
     from energy_dissagregation_mlops import results
-    from energy_dissagregation_mlops.export import checked_graph
+    from energy_dissagregation_mlops.export import checked_graph, copied_graph
+    from energy_dissagregation_mlops.quantisation import quantise as quantised
+    from energy_dissagregation_mlops.store import Store
 
     opened = _bundle(bundle)
+    if quantise:
+        made = quantised(Store(data_folder or settings.processed_path()), _registry(), opened)
+        results.show_quantised(made, copied_graph(made, output))
+        return
     path, parity = checked_graph(opened, output)
     results.show_export(opened, path, parity)
 

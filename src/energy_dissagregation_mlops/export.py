@@ -154,11 +154,20 @@ def checked_graph(bundle: Bundle, output: Path | None = None) -> tuple[Path, Par
         EdmlopsError: ``output`` can't be written.
     """
     parity = check_parity(restored(bundle), bundle.graph)
+    return copied_graph(bundle, output), parity
+
+
+def copied_graph(bundle: Bundle, output: Path | None) -> Path:
+    """Where a bundle's graph is: in it, or copied to ``output`` where one is named.
+
+    Raises:
+        EdmlopsError: ``output`` can't be written.
+    """
     if output is None:
-        return bundle.graph, parity
+        return bundle.graph
     with atomic_file(output) as aside:
         shutil.copyfile(bundle.graph, aside)
-    return output, parity
+    return output
 
 
 def check_parity(network: Network, path: Path) -> Parity:

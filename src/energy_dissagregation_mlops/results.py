@@ -320,6 +320,26 @@ def show_export(bundle: Bundle, path: Path, parity: Parity) -> None:
     )
 
 
+def show_quantised(bundle: Bundle, path: Path) -> None:
+    """What a bundle in 8-bit integers lost and won."""
+    found = bundle.card.quantisation
+    assert found is not None
+    rows = [
+        (
+            each.appliance, _number(each.mae, 2), _number(each.mae_int8, 2), _number(each.f1, 3), _number(each.f1_int8, 3),
+            _number(each.difference, 2), _number(100 * each.flipped, 2, " %"),
+        )
+        for each in found.appliances
+    ]  # fmt: skip
+    show_table(
+        f"{bundle.card.reference} against {found.source}, on what it was validated on",
+        ("appliance", "MAE\nW", "int8", "F1", "int8", "apart\nW", "on-states\nchanged"),
+        rows,
+        caption=f"the graph has {found.size_share:.2f} of the size; one thread here takes {found.time_share:.2f} of the time",
+    )
+    output().print(f"bundle: {bundle.folder}\n{path}")
+
+
 def show_models(registry: Registry, *, as_json: bool) -> None:
     """Every version of every model, those that ship with the package last."""
     behind = registry.behind()
@@ -356,6 +376,10 @@ def _production(registry: Registry, card: Card) -> bool:
     return str(registry.production(card.name)) == card.version
 
 
+def _precision(card: Card) -> str:
+    return "" if card.quantisation is None else f" in 8-bit integers, from {card.quantisation.source}"
+
+
 def show_card(bundle: Bundle, *, as_json: bool) -> None:
     """A bundle's card."""
     card = bundle.card
@@ -364,7 +388,7 @@ def show_card(bundle: Bundle, *, as_json: bool) -> None:
         return
     rows = [
         ("model", card.reference), ("description", card.description or "-"),
-        ("network", f"{card.network}, {card.num_weights:,} weights"),
+        ("network", f"{card.network}, {card.num_weights:,} weights{_precision(card)}"),
         ("grid", f"{card.sample_period:g} s, windows of {card.window_length} samples, {card.margin} of context at either end"),
         ("appliances", ", ".join(card.appliance_names)),
         ("houses", "\n".join(f"{house.reference} ({house.role})" for house in card.houses)),
