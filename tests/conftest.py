@@ -143,6 +143,17 @@ BundleMaker = Callable[..., Bundle]
 
 
 @pytest.fixture
+def calibrated(make_house: HouseMaker, make_bundle: BundleMaker, store: Store, registry: Registry) -> Bundle:
+    """A second version of the plain bundle, with intervals of two made-up homes."""
+    from energy_dissagregation_mlops.calibration_run import Homes, calibrate  # it loads torch
+
+    for house in (1, 2):
+        make_house("calibration", house, days=20)
+    bundle = registry.resolve("plain@1") if registry.versions("plain") else make_bundle()
+    return calibrate(store, registry, bundle, Homes(named=("calibration:1", "calibration:2")))
+
+
+@pytest.fixture
 def make_bundle(registry: Registry) -> BundleMaker:
     """Add a bundle with the plain graph to the registry; ``seen`` are references and hashes of mains."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -13,7 +14,9 @@ import pytest
 from energy_dissagregation_mlops.bundle import Bundle
 from energy_dissagregation_mlops.errors import ConfigError, DataError
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
+from energy_dissagregation_mlops.inference.mains import MainsSeries
 from energy_dissagregation_mlops.prediction import Prediction, predict, read_mains
+from energy_dissagregation_mlops.signals import Counts
 from energy_dissagregation_mlops.vocabulary import Channel, Meter, Readings, Source
 
 T0 = 1_700_006_400.0  # a midnight, UTC
@@ -114,3 +117,52 @@ def test_an_interruption_leaves_no_table(disaggregator: Disaggregator, tmp_path:
     with pytest.raises(KeyboardInterrupt):
         predict(mains, disaggregator, folder / "a.csv", zone=ZoneInfo("UTC"), progress=stop)
     assert list(folder.iterdir()) == []
+
+
+def test_a_calibrated_bundle_says_where_energy_and_power_lie(calibrated: Bundle, tmp_path: Path) -> None:
+    disaggregator = Disaggregator.load(calibrated)
+    mains = read_mains(Wires(), 1, disaggregator)
+    result = predict(mains, disaggregator, tmp_path / "out.parquet", zone=ZoneInfo("UTC"), intervals=True)
+    power, daily, _ = (pd.read_parquet(path) for path in result.files)
+    assert list(power)[5:] == ["kettle_low", "kettle_high", "fridge_low", "fridge_high"]
+    there = power["mains"].notna()
+    for name in ("kettle", "fridge"):
+        assert (power[f"{name}_low"] <= power[name])[there].all()
+        assert (power[name] <= power[f"{name}_high"])[there].all()
+        assert (daily[f"{name}_low_kwh"] <= daily[f"{name}_kwh"]).all()
+        assert (daily[f"{name}_kwh"] <= daily[f"{name}_high_kwh"]).all()
+    assert power["kettle_low"].isna().sum() == (~there).sum()
+    assert result.whole is not None and (result.whole.low <= result.whole.high).all()
+    assert [each is not None for each in result.presence] == [True, True] and result.absent == ()
+
+
+def test_without_calibration_there_is_no_interval(disaggregator: Disaggregator, tmp_path: Path) -> None:
+    result = made(disaggregator, tmp_path / "out.parquet")
+    assert result.whole is None and result.presence == [None, None]
+    assert not [name for name in pd.read_parquet(result.files[1]) if "low" in name]
+    mains = read_mains(Wires(), 1, disaggregator)
+    with pytest.raises(ConfigError, match="never calibrated"):
+        predict(mains, disaggregator, tmp_path / "b.csv", zone=ZoneInfo("UTC"), intervals=True)
+
+
+def test_all_tables_leave_out_what_is_probably_not_there(calibrated: Bundle, tmp_path: Path) -> None:
+    """A kettle once in six days, with odds that say there is none."""
+    disaggregator = Disaggregator.load(calibrated)
+    length = 6 * 1440
+    power = np.where(np.arange(length) // 20 % 2, 210, 110).astype(np.float32)  # a fridge half of the time
+    power[5000:5030] = 2500
+    mains = MainsSeries(start=T0, power=power, source_period=60, counts=Counts())
+    assert disaggregator.calibrated is not None
+    kettle, fridge = disaggregator.calibrated.appliances
+    assert kettle.presence is not None
+    rows = tuple(row.model_copy(update={"bias": -20.0}) for row in kettle.presence.rows)
+    doubted = kettle.model_copy(update={"presence": kettle.presence.model_copy(update={"rows": rows})})
+    disaggregator.calibrated = dataclasses.replace(disaggregator.calibrated, appliances=(doubted, fridge))
+    result = predict(mains, disaggregator, tmp_path / "out.parquet", zone=ZoneInfo("UTC"))
+    assert result.absent == ("kettle",)
+    table, daily, uses = (pd.read_parquet(path) for path in result.files)
+    assert len(table) == length
+    assert (table["kettle"] == 0).all() and (daily["kettle_kwh"] == 0).all()
+    np.testing.assert_allclose(table["other"] + table["fridge"], power)
+    np.testing.assert_allclose(daily["other_kwh"] + daily["fridge_kwh"], daily["mains_kwh"])
+    assert set(uses["appliance"]) <= {"fridge"}

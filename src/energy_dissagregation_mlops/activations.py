@@ -151,6 +151,13 @@ class Activations:
         for row, start, stop, energy, peak in zip(*(each.tolist() for each in columns), strict=True):
             yield Activation(appliance=self.appliances[row], start=start, stop=stop, energy=energy, peak=peak)
 
+    def chosen(self, kept: BoolArray) -> Activations:
+        """Those that are kept (U,)."""
+        return Activations(
+            appliances=self.appliances, row=self.row[kept], start=self.start[kept], stop=self.stop[kept],
+            energy=self.energy[kept], peak=self.peak[kept],
+        )  # fmt: skip
+
 
 _COLUMNS = ("row", "start", "stop", "energy", "peak")
 

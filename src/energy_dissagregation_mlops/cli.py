@@ -359,6 +359,9 @@ def predict(
         float | None,
         typer.Option(help="Hold a reading so long, s; for a meter that only reports changes.", min=0),
     ] = None,
+    intervals: Annotated[
+        bool, typer.Option("--intervals", help="Write where each appliance's power lies, too.")
+    ] = False,
     picture: Annotated[
         Path | None, typer.Option(help="Draw the liveliest day into this file (png, svg, pdf).")
     ] = None,
@@ -389,6 +392,7 @@ def predict(
             disaggregator,
             output,
             zone=zone,
+            intervals=intervals,
             progress=lambda done, total: update(done, total, "samples"),
         )
     results.show_prediction(made, disaggregator.card)

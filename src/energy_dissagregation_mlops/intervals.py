@@ -55,7 +55,11 @@ class PowerTable(_Record):
 
 
 class EnergyRow(_Record):
-    """Of spans of so many hours: quantiles of (truth - said) / (constant + slope * said)."""
+    """Of spans of so many hours: quantiles of (truth - said) / (constant + slope * said).
+
+    Of a longer span, for which there is no row of its own, ``constant`` and ``unused_high`` grow with its length: a
+    home's errors may go one way day after day.
+    """
 
     hours: Annotated[FiniteFloat, Field(gt=0)]
     constant: Annotated[FiniteFloat, Field(gt=0)]  # kWh
@@ -130,23 +134,23 @@ def cells_of(
 class EnergyTables:
     """Every appliance's rows as arrays; an appliance without tables has NaN."""
 
-    between: (
-        Values  # (R - 1,) h: at and above it the next row holds, the one whose hours are nearest in ratio
-    )
-    rows: Values  # (5, A, R): constant, slope, low, high, unused_high
+    between: Values  # (R - 1,) h from which on the next row holds, whose hours are nearer in ratio
+    rows: Values  # (6, A, R): hours, constant, slope, low, high, unused_high
     max_power: Values  # (A,) W
 
     @classmethod
     def of(cls, tables: list[ApplianceIntervals | None], *, max_power: list[float]) -> Self:
         """Lay them out; ``max_power`` in W."""
         hours = sorted({row.hours for each in tables if each for row in each.energy}) or [1.0]
-        rows = np.full((5, len(tables), len(hours)), np.nan)
+        rows = np.full((6, len(tables), len(hours)), np.nan)
         for number, each in enumerate(tables):
             if each is not None:
                 own = np.log([row.hours for row in each.energy])
                 for column, span in enumerate(np.log(hours)):
                     row = each.energy[int(np.argmin(np.abs(own - span)))]
-                    rows[:, number, column] = (row.constant, row.slope, row.low, row.high, row.unused_high)
+                    rows[:, number, column] = (
+                        row.hours, row.constant, row.slope, row.low, row.high, row.unused_high,
+                    )  # fmt: skip
         return cls(
             between=np.sqrt(np.array(hours[:-1]) * np.array(hours[1:])),
             rows=rows,
@@ -165,9 +169,10 @@ class EnergyTables:
             (A, D) kWh each, NaN for an appliance without tables.
         """
         row = np.searchsorted(self.between, hours, side="right")
-        constant, slope, low, high, unused_high = self.rows[:, :, row]
-        scale = constant + slope * said
+        own, constant, slope, low, high, unused_high = self.rows[:, :, row]
+        length = np.maximum(hours / own, 1.0)
+        scale = constant * length + slope * said
         most = np.minimum(mains, self.max_power[:, None] * hours / 1000)
-        highest = np.minimum(np.where(said > 0, said + high * scale, unused_high), most)
+        highest = np.minimum(np.where(said > 0, said + high * scale, unused_high * length), most)
         # Said energies are rounded sums: one that equals the mains may exceed it by a hair.
         return Interval(np.maximum(said + low * scale, 0.0) * (said > 0), np.maximum(highest, said))

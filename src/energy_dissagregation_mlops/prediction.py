@@ -1,7 +1,8 @@
 """A meter file in, three tables out: power by sample, energy by day, and every activation.
 
     NAME.parquet              time (UTC), mains, one column an appliance, other; W
-    NAME.daily.parquet        day, measured_hours, and energy in kWh of each of those
+    NAME.daily.parquet        day, measured_hours, and energy in kWh of each of those, with low_kwh and high_kwh of each
+                              appliance where the bundle gives intervals
     NAME.activations.parquet  appliance, start, stop (UTC), energy_kwh, peak_power W
 
 or the same as CSV. They appear together, whole, at the end. Memory grows with the grid of the mains
@@ -11,7 +12,7 @@ alone, 4 bytes a sample.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,14 +26,17 @@ import pyarrow.parquet
 from energy_dissagregation_mlops.activations import Activation
 from energy_dissagregation_mlops.errors import ConfigError, DataError
 from energy_dissagregation_mlops.files import atomic_file
+from energy_dissagregation_mlops.inference.calibrated import Calibrated, without
 from energy_dissagregation_mlops.inference.disaggregator import BLOCK, Disaggregator
 from energy_dissagregation_mlops.inference.mains import MainsSeries, doubt, mains_series
 from energy_dissagregation_mlops.inference.summary import DayEnergy, Summary
+from energy_dissagregation_mlops.intervals import Interval
 from energy_dissagregation_mlops.vocabulary import (
     JOULES_PER_KWH,
     MAINS,
     OTHER,
     TIME,
+    BoolArray,
     Dataset,
     Disaggregation,
 )
@@ -50,6 +54,9 @@ class Prediction:
     mains: MainsSeries
     days: list[DayEnergy]
     activations: list[Activation]
+    whole: Interval | None  # (A,) kWh of the whole span; None where the bundle gives no intervals
+    presence: list[float | None]  # (A,) probability that the home has each appliance
+    absent: tuple[str, ...]  # what it probably does not have, and is said to draw nothing
 
 
 def read_mains(
@@ -86,7 +93,7 @@ def read_mains(
 
 def predict(
     mains: MainsSeries, disaggregator: Disaggregator, output: Path, *,
-    zone: ZoneInfo, progress: Callable[[int, int], None] | None = None,
+    zone: ZoneInfo, intervals: bool = False, progress: Callable[[int, int], None] | None = None,
 ) -> Prediction:  # fmt: skip
     """Take the mains apart and write the three tables.
 
@@ -95,35 +102,53 @@ def predict(
         disaggregator: of the bundle.
         output: a .parquet or .csv file; the others stand beside it.
         zone: of the local days.
+        intervals: write where each appliance's power lies, too.
         progress: told of samples done and in all.
 
     Raises:
-        ConfigError: ``output`` ends in something else.
+        ConfigError: ``output`` ends in something else, or the bundle gives no intervals.
         EdmlopsError: it can't be written.
     """
     files = _files(output)
-    card = disaggregator.card
-    summary = Summary.of(card.appliances, sample_period=card.sample_period, zone=zone)
-    blocks = (mains.power[begin : begin + BLOCK] for begin in range(0, len(mains.power), BLOCK))
+    card, calibrated = disaggregator.card, disaggregator.calibrated
+    if intervals and calibrated is None:
+        raise ConfigError(
+            f"{card.reference} was never calibrated, so it gives no intervals: run `edmlops calibrate`"
+        )
+    summary = Summary.of(card.appliances, sample_period=card.sample_period, zone=zone, calibrated=calibrated)
+    asked = calibrated if intervals else None
     with ExitStack() as stack:
         asides = [stack.enter_context(atomic_file(file)) for file in files]
-        with _Writer(asides[0], output.suffix, power_schema(card.appliance_names)) as writer:
-            done = 0
-            for part in disaggregator.stream(blocks, start=mains.start):
-                summary.add(part)
-                writer.write(power_table(part))
-                done += len(part.mains)
-                if progress is not None:
-                    progress(done, len(mains.power))
-        days, activations = summary.days(), summary.activations()
-        for aside, table in zip(
-            asides[1:],
-            (_daily_table(days, card.appliance_names), _activation_table(activations)),
-            strict=True,
-        ):
+        done = 0
+
+        def written(gone: BoolArray) -> Iterator[Disaggregation]:
+            """Write the power table, and hand on each piece as it was before anything was taken out of it."""
+            schema = power_schema(card.appliance_names, intervals=intervals)
+            blocks = (mains.power[begin : begin + BLOCK] for begin in range(0, len(mains.power), BLOCK))
+            with _Writer(asides[0], output.suffix, schema) as writer:
+                for part in disaggregator.stream(blocks, start=mains.start):
+                    writer.write(power_table(without(part, gone), asked))
+                    yield part
+
+        for part in written(np.zeros(len(card.appliances), np.bool_)):
+            summary.add(part)
+            done += len(part.mains)
+            if progress is not None:
+                progress(done, len(mains.power))
+        if summary.absent.any():
+            # Only now it is known: the table of power is written again, so that all tables tell one story.
+            for _ in written(summary.absent):
+                pass
+        days, activations, daily = summary.days(), summary.activations(), summary.daily()
+        tables = (_daily_table(days, card.appliance_names), _activation_table(activations))
+        for aside, table in zip(asides[1:], tables, strict=True):
             with _Writer(aside, output.suffix, table.schema) as writer:
                 writer.write(table)
-    return Prediction(files=files, mains=mains, days=days, activations=activations)
+    names = zip(card.appliance_names, summary.absent.tolist(), strict=True)
+    return Prediction(
+        files=files, mains=mains, days=days, activations=activations, whole=daily.whole,
+        presence=summary.presence, absent=tuple(name for name, gone in names if gone),
+    )  # fmt: skip
 
 
 def _files(output: Path) -> tuple[Path, ...]:
@@ -161,9 +186,12 @@ class _Writer:
 INSTANT = pa.timestamp("ms", tz="UTC")
 
 
-def power_schema(appliances: tuple[str, ...]) -> pa.Schema:
+def power_schema(appliances: tuple[str, ...], *, intervals: bool = False) -> pa.Schema:
     """The columns of the table of power, W."""
-    return pa.schema([(TIME, INSTANT), *((name, pa.float32()) for name in (MAINS, *appliances, OTHER))])
+    names = [MAINS, *appliances, OTHER]
+    if intervals:
+        names += [f"{name}_{end}" for name in appliances for end in ("low", "high")]
+    return pa.schema([(TIME, INSTANT), *((name, pa.float32()) for name in names)])
 
 
 def instants(seconds: object) -> pa.Array:
@@ -171,12 +199,17 @@ def instants(seconds: object) -> pa.Array:
     return pa.array(np.round(np.asarray(seconds, np.float64) * 1000).astype(np.int64)).cast(INSTANT)
 
 
-def power_table(part: Disaggregation) -> pa.Table:
-    """A row a sample: its time, the mains and what it is made of."""
+def power_table(part: Disaggregation, calibrated: Calibrated | None = None) -> pa.Table:
+    """A row a sample: its time, the mains and what it is made of, and with ``calibrated`` where each appliance lies."""
     time = part.start + part.sample_period * np.arange(len(part.mains))
+    rows = [part.mains, *part.power, part.other]
+    if calibrated is not None:
+        interval = calibrated.power(part)
+        rows += [end for ends in zip(interval.low, interval.high, strict=True) for end in ends]
     # A missing sample is null, which every reader of either format takes for missing.
-    columns = [pa.array(row, pa.float32(), from_pandas=True) for row in (part.mains, *part.power, part.other)]
-    return pa.Table.from_arrays([instants(time), *columns], schema=power_schema(part.appliances))
+    columns = [pa.array(row, pa.float32(), from_pandas=True) for row in rows]
+    schema = power_schema(part.appliances, intervals=calibrated is not None)
+    return pa.Table.from_arrays([instants(time), *columns], schema=schema)
 
 
 def _daily_table(days: list[DayEnergy], appliances: tuple[str, ...]) -> pa.Table:
@@ -186,6 +219,9 @@ def _daily_table(days: list[DayEnergy], appliances: tuple[str, ...]) -> pa.Table
     }
     for name in (MAINS, *appliances, OTHER):
         columns[f"{name}_kwh"] = pa.array([each.energy_kwh[name] for each in days], pa.float64())
+        if days and name in days[0].low_kwh:
+            columns[f"{name}_low_kwh"] = pa.array([each.low_kwh[name] for each in days], pa.float64())
+            columns[f"{name}_high_kwh"] = pa.array([each.high_kwh[name] for each in days], pa.float64())
     return pa.table(columns)
 
 

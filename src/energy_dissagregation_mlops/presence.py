@@ -19,6 +19,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 ABSENT_BELOW = 0.2  # probability under which nothing is said to be used
+LEAST_DAYS = 3.0  # measured: of less there is a probability, and no verdict
 FEATURES = (
     "logarithm of 1 + uses a day", "logarithm of 1 + 10 kWh a day", "mean on-probability while said on",
     "spread of peak power over uses", "spread of durations over uses",

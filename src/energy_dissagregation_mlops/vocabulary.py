@@ -140,4 +140,4 @@ class Disaggregation:
     power: FloatArray  # (A, T) W
     on: BoolArray  # (A, T)
     other: FloatArray  # (T,) W
-    on_probability: FloatArray | None = None  # (A, T); None of a baseline, which knows no doubt
+    on_probability: FloatArray | None = None  # (A, T); None of a baseline, which knows none

@@ -60,6 +60,11 @@ class KnownHome:
         return bool((np.isfinite(self.power[row]) & self.looked_at).any())
 
     def without(self, row: int) -> KnownHome:
-        """The same home as if it had no such appliance: its power taken from the mains, missing where that is not known."""
-        left = np.maximum(self.mains - self.power[row], np.float32(0))
-        return replace(self, mains=left)
+        """The same home as if it had no such appliance."""
+        return replace(self, mains=lacking(self.mains, self.power[row]))
+
+
+def lacking(mains: FloatArray, power: FloatArray) -> FloatArray:
+    """The mains (T,) W less an appliance's power (T,) W, missing where either is."""
+    left: FloatArray = np.maximum(mains - power, np.float32(0))
+    return left

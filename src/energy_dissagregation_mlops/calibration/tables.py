@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from energy_dissagregation_mlops.bundle import ApplianceCard
-from energy_dissagregation_mlops.calibration.cells import Numbers, Scores, Values, quantiles
+from energy_dissagregation_mlops.calibration.cells import LEAST_SCORES, Numbers, Scores, Values, quantiles
 from energy_dissagregation_mlops.calibration.series import KnownHome
 from energy_dissagregation_mlops.inference.disaggregator import ON_PROBABILITY
 from energy_dissagregation_mlops.intervals import ApplianceIntervals, EnergyRow, PowerTable, cells_of
@@ -22,7 +22,7 @@ LEVELS = (0.3, 1.0)  # of the appliance's typical power while on, between them t
 HOURS = (6.0, 24.0, 168.0, 672.0)  # of the spans whose energy is looked at
 LONG, LEAST_HOMES = 24.0, 5  # of longer spans a home is one example, however many there are: so many it takes
 MIN_SPAN_COVERAGE = 0.5  # a span of which less is measured is left out, as a day is in the scores
-LEAST_SPANS = 20  # with use or said use: with fewer there is no row
+LEAST_SPANS = 20  # with said use: with fewer there is no row
 STRETCHES = 5  # of one home alone, each of which is left out in turn
 _DIGITS = 5  # significant ones in a card
 _LEAST_CONSTANT = 1e-3  # kWh
@@ -171,16 +171,21 @@ def _energy_row(
 ) -> EnergyRow | None:
     spans = [SpanEnergies.of(home, hours=hours) for home in homes]
     num_homes = len({each.home for each in spans if each.used.any()})
-    if sum(int(each.used.sum()) for each in spans) < LEAST_SPANS or (
-        hours > LONG and num_homes < LEAST_HOMES
-    ):
+    num_said = sum(int((each.said > 0).sum()) for each in spans)
+    if num_said < LEAST_SPANS or (hours > LONG and num_homes < LEAST_HOMES):
         return None
     constant, slope = _scale(spans)
     parts = [_energy_scores(known, each, constant, slope) for each in spans]
     found = quantiles(_scores(parts, neutral=np.zeros(2), kind=np.arange(2)), level=level)
+    unused_high = float(found.high[0])
+    if sum(int((each.said == 0).sum()) for each in spans) < LEAST_SCORES:
+        # Never said to be unused, as a fridge: where it is, all that is known is what it uses.
+        unused_high = max(
+            unused_high, max(float(np.quantile(each.true, level)) for each in spans if len(each.true))
+        )
     return EnergyRow(
         hours=hours, constant=constant, slope=slope, low=_rounded(found.low[1]), high=_rounded(found.high[1]),
-        unused_high=_rounded(found.high[0]), coverage=_known(found.coverage),
+        unused_high=_rounded(unused_high), coverage=_known(found.coverage),
     )  # fmt: skip
 
 

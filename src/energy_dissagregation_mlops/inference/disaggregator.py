@@ -15,6 +15,7 @@ from typing import Self
 import numpy as np
 
 from energy_dissagregation_mlops.bundle import Bundle, Card
+from energy_dissagregation_mlops.inference.calibrated import Calibrated
 from energy_dissagregation_mlops.inference.runtimes import Answer, OnnxRuntime, Runtime
 from energy_dissagregation_mlops.signals import ResampleConfig, Resampler
 from energy_dissagregation_mlops.vocabulary import Disaggregation, FloatArray
@@ -34,6 +35,7 @@ class Disaggregator:
         self._pool = pool
         self._runtime = runtime
         self._framing = Framing(window_length=card.window_length, margin=card.margin)
+        self.calibrated = Calibrated.of(card)  # None for a bundle without calibration
         self._max_power = np.array([each.max_power for each in card.appliances], np.float32)[:, None]
 
     @classmethod
