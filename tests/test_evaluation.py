@@ -60,3 +60,24 @@ def test_only_unseen_houses_are_proposed(
     assert unseen_houses(make_bundle(seen=(("made:1", ""),)).card, store) == ["made:2"]
     with pytest.raises(StoreError, match="train with --test-house"):
         unseen_houses(make_bundle(seen=(("made:1", ""), ("made:2", ""))).card, store)
+
+
+def test_coverage_and_false_energy_by_hand(
+    make_house: HouseMaker, make_bundle: BundleMaker, calibrated: Bundle
+) -> None:
+    house = make_house("new", 3, days=4)
+    kettle, fridge = evaluate(calibrated, house, Disaggregator.load(calibrated)).appliances
+    # The plain bundle knows the kettle to the watt, so its intervals are points that hold everything.
+    assert kettle.coverage is not None
+    assert (kettle.coverage.power, kettle.coverage.power_everywhere, kettle.coverage.day) == (1, 1, 1)
+    assert (kettle.coverage.num_days, kettle.coverage.whole) == (4, True)
+    assert kettle.presence is not None and kettle.lacking is not None and fridge.lacking is not None
+    assert kettle.lacking.presence is not None and kettle.lacking.presence < kettle.presence
+    # Without its fridge the mains is 110 W, and a fridge is seen with the kettles alone, 9 minutes a day: judged to be none.
+    assert fridge.lacking.presence is not None and fridge.lacking.presence < 0.2
+    assert fridge.lacking.false_power == 0
+    bare = make_bundle("bare")
+    _, other = evaluate(bare, house, Disaggregator.load(bare)).appliances
+    assert other.coverage is None and other.presence is None and other.lacking is not None
+    assert other.lacking.false_power == pytest.approx(100 * 9 / 1440)
+    assert other.lacking.false_kwh_per_day == pytest.approx(0.1 * 9 / 60)

@@ -15,11 +15,21 @@ import numpy as np
 from energy_dissagregation_mlops.activations import cleaned_on
 from energy_dissagregation_mlops.appliances import Appliance
 from energy_dissagregation_mlops.bundle import ApplianceCard, Bundle, Card
+from energy_dissagregation_mlops.calibration.coverage import Coverage
+from energy_dissagregation_mlops.calibration.series import KnownHome
+from energy_dissagregation_mlops.calibration.tables import Said
 from energy_dissagregation_mlops.errors import LeakError, StoreError
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
+from energy_dissagregation_mlops.inference.summary import answered
 from energy_dissagregation_mlops.metrics import Scores, Trace, score
 from energy_dissagregation_mlops.store import Manifest, Store, StoredHouse
-from energy_dissagregation_mlops.vocabulary import BoolArray, Disaggregation, FloatArray
+from energy_dissagregation_mlops.vocabulary import (
+    JOULES_PER_KWH,
+    SECONDS_PER_DAY,
+    BoolArray,
+    Disaggregation,
+    FloatArray,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +40,22 @@ class ApplianceEvaluation:
     model: Scores
     always_off: Scores
     mean_power: Scores
+    coverage: Coverage | None  # None where the bundle gives no interval
+    presence: float | None  # probability that the home has it; None where the bundle does not say
+    lacking: Lacking | None  # None where it was never on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lacking:
+    """What is said of an appliance in the same home without it: its power taken from the mains."""
+
+    false_power: float  # W, mean of what is said
+    presence: float | None
+
+    @property
+    def false_kwh_per_day(self) -> float:
+        """The same as energy."""
+        return self.false_power * SECONDS_PER_DAY / JOULES_PER_KWH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,11 +110,11 @@ def evaluate(bundle: Bundle, house: StoredHouse, disaggregator: Disaggregator) -
         raise StoreError(
             f"{manifest.reference} meters none of {', '.join(card.appliance_names)}: evaluate on another house"
         )
-    found = disaggregator.disaggregate(np.asarray(house.mains), start=manifest.start)
+    told = _Told.of(KnownHome.of(house, card), house, disaggregator)
     return Evaluation(
         bundle=card.reference, bundle_sha256=bundle.sha256, house=manifest.reference,
         sample_period=card.sample_period,
-        appliances=tuple(_evaluated(each, house, found) for each in metered),
+        appliances=tuple(_evaluated(each, told) for each in metered),
         unmetered=tuple(each.name for each in card.appliances if each not in metered),
     )  # fmt: skip
 
@@ -112,9 +138,46 @@ def traces(
     return true, Trace(power=found.power[place], on=on)
 
 
-def _evaluated(known: ApplianceCard, house: StoredHouse, found: Disaggregation) -> ApplianceEvaluation:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """What a bundle says of a house."""
+
+    home: KnownHome
+    house: StoredHouse
+    disaggregator: Disaggregator
+    found: Disaggregation
+    presence: list[float | None]  # (A,)
+
+    @classmethod
+    def of(cls, home: KnownHome, house: StoredHouse, disaggregator: Disaggregator) -> _Told:
+        found, summary = answered(disaggregator, home.mains, start=home.start)
+        return cls(
+            home=home, house=house, disaggregator=disaggregator, found=found, presence=summary.presence
+        )
+
+    def coverage(self, known: ApplianceCard, row: int) -> Coverage | None:
+        calibrated = self.disaggregator.calibrated
+        tables = None if calibrated is None else calibrated.appliances[row].intervals
+        return None if tables is None else Coverage.of(known, tables, Said.of(self.home, self.found, row))
+
+    def lacking(self, row: int) -> Lacking | None:
+        if not self.home.on[row].any():
+            return None
+        without = self.home.without(row)
+        found, summary = answered(self.disaggregator, without.mains, start=without.start)
+        return Lacking(false_power=false_power(found, row), presence=summary.presence[row])
+
+
+def false_power(found: Disaggregation, row: int) -> float:
+    """W, mean of what is said of an appliance that is not there; NaN where nothing is measured."""
+    said = found.power[row][np.isfinite(found.power[row])]
+    return float(said.mean(dtype=np.float64)) if len(said) else float("nan")
+
+
+def _evaluated(known: ApplianceCard, told: _Told) -> ApplianceEvaluation:
     """The model and its two baselines on one appliance."""
-    true, predicted = traces(known, house, found)
+    found, row = told.found, told.found.appliances.index(known.name)
+    true, predicted = traces(known, told.house, found)
     mean_is_on = known.mean_power >= known.on_power_threshold
 
     def scores(answer: Trace) -> Scores:
@@ -125,6 +188,9 @@ def _evaluated(known: ApplianceCard, house: StoredHouse, found: Disaggregation) 
         model=scores(predicted),
         always_off=scores(_constant(0.0, predicted.power, on=False)),
         mean_power=scores(_constant(known.mean_power, predicted.power, on=mean_is_on)),
+        coverage=told.coverage(known, row),
+        presence=told.presence[row],
+        lacking=told.lacking(row),
     )
 
 

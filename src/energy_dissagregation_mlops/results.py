@@ -19,7 +19,8 @@ from energy_dissagregation_mlops.vocabulary import MAINS, OTHER, SECONDS_PER_DAY
 
 if TYPE_CHECKING:  # each command imports the room it needs, and no other
     from energy_dissagregation_mlops.batch.run import Manifest
-    from energy_dissagregation_mlops.evaluation import Evaluation
+    from energy_dissagregation_mlops.calibration.coverage import Coverage
+    from energy_dissagregation_mlops.evaluation import Evaluation, Lacking
     from energy_dissagregation_mlops.export import Parity
     from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
     from energy_dissagregation_mlops.inference.mains import MainsSeries
@@ -34,6 +35,7 @@ if TYPE_CHECKING:  # each command imports the room it needs, and no other
 REFUSALS_SHOWN = 5
 HOURS_PER_DAY = 24.0
 ID_DIGITS = 8  # of a run's identity or a hash
+NO_INTERVALS = "This model was never calibrated, so it gives no intervals: `edmlops calibrate` does it."
 LOW_COVERAGE = 0.8  # below it a person is told how to hold readings longer
 
 
@@ -214,6 +216,41 @@ def show_evaluations(found: Sequence[Evaluation], *, as_json: bool) -> None:
             rows,
             caption=without,
         )  # fmt: skip
+        _show_calibrated(each)
+
+
+def _show_calibrated(found: Evaluation) -> None:
+    """How often the intervals hold the truth, and what is said of an appliance that is there and one that is not."""
+    rows = [
+        (one.appliance, *_held_cells(one.coverage), _number(one.presence, 2), *_lacking_cells(one.lacking))
+        for one in found.appliances
+    ]
+    known = any(one.coverage is not None for one in found.appliances)
+    caption = (
+        "held: share of truths in their intervals, of samples (power) and days (kWh) on which it is used or said to be; "
+        "all: of all of them. without: the same home, the appliance's power taken from the mains"
+    )
+    show_table(
+        f"{found.bundle} on {found.house}: intervals, and whether it is there",
+        ("appliance", "power\nheld", "all", "day\nheld", "all", "days", "width\nkWh", "whole\nheld",
+         "there", "without:\nthere", "false\nW", "false\nkWh/day"),
+        rows, caption=caption if known else f"{NO_INTERVALS}\n{caption}",
+    )  # fmt: skip
+
+
+def _held_cells(held: Coverage | None) -> tuple[str, ...]:
+    if held is None:
+        return ("-",) * 7
+    shares = (held.power, held.power_everywhere, held.day, held.day_everywhere)
+    return (
+        *map(_percent, shares), f"{held.num_days:,}", _number(held.day_width_kwh, 2), "yes" if held.whole else "no"
+    )  # fmt: skip
+
+
+def _lacking_cells(lacking: Lacking | None) -> tuple[str, ...]:
+    if lacking is None:
+        return ("-",) * 3
+    return _number(lacking.presence, 2), _number(lacking.false_power), _number(lacking.false_kwh_per_day, 2)
 
 
 def _evaluation_json(found: Evaluation) -> dict[str, object]:
@@ -224,10 +261,21 @@ def _evaluation_json(found: Evaluation) -> dict[str, object]:
             {
                 "appliance": one.appliance, "model": one.model.to_json(),
                 "always_off": one.always_off.to_json(), "mean_power": one.mean_power.to_json(),
+                "coverage": None if one.coverage is None else _record_json(one.coverage),
+                "presence": one.presence,
+                "lacking": None if one.lacking is None else _record_json(one.lacking)
+                | {"false_kwh_per_day": _finite(one.lacking.false_kwh_per_day)},
             }
             for one in found.appliances
         ],
     }  # fmt: skip
+
+
+def _record_json(record: Coverage | Lacking) -> dict[str, object]:
+    return {
+        key: _finite(value) if isinstance(value, float) else value
+        for key, value in dataclasses.asdict(record).items()
+    }
 
 
 def show_benchmark(
@@ -249,14 +297,30 @@ def show_prediction(made: Prediction, card: Card) -> None:
         name: sum(day.energy_kwh[name] for day in days) for name in (MAINS, *card.appliance_names, OTHER)
     }
     rows = []
+    ends = _ends(made, card)
     for name, energy in totals.items():
         uses = sum(each.appliance == name for each in made.activations)
         per_day = energy / measured * SECONDS_PER_DAY if measured else float("nan")
         share = 100 * energy / totals[MAINS] if totals[MAINS] else float("nan")
         counted = "" if name in (MAINS, OTHER) else f"{uses:,}"
-        rows.append((name, _number(energy, 2), _number(per_day, 2), _number(share, 1, " %"), counted))
+        rows.append(
+            (
+                name,
+                _number(energy, 2),
+                ends.get(name, ""),
+                _number(per_day, 2),
+                _number(share, 1, " %"),
+                counted,
+            )
+        )
     caption = f"{_moment(made.mains.start)} UTC, {measured / SECONDS_PER_DAY:,.1f} days measured ({100 * coverage:.0f} % of the span), by {card.reference}"
-    show_table("what each appliance used", ("", "kWh", "kWh/day", "share", "uses"), rows, caption=caption)
+    show_table(
+        "what each appliance used",
+        ("", "kWh", "kWh, low to high", "kWh/day", "share", "uses"),
+        rows,
+        caption=caption,
+    )
+    _show_presence(made, card)
     if coverage < LOW_COVERAGE:
         output().print(
             f"Only {100 * coverage:.0f} % of the span is measured: a reading is held for {card.max_gap:g} s at most. "
@@ -267,22 +331,45 @@ def show_prediction(made: Prediction, card: Card) -> None:
         output().print(str(path))
 
 
+def _ends(made: Prediction, card: Card) -> dict[str, str]:
+    """Where the energy of each appliance lies, in words."""
+    if made.whole is None:
+        return {}
+    ends = zip(card.appliance_names, made.whole.low.tolist(), made.whole.high.tolist(), strict=True)
+    return {
+        name: "-" if low != low else f"{_number(low, 2)} to {_number(high, 2)}" for name, low, high in ends
+    }
+
+
+def _show_presence(made: Prediction, card: Card) -> None:
+    if card.calibration is None:
+        output().print(NO_INTERVALS, style="yellow")
+    for name, presence in zip(card.appliance_names, made.presence, strict=True):
+        if name in made.absent and presence is not None:
+            output().print(
+                f"{name}: probably not in this home (probability {presence:.2f} that it is), so it is said to draw nothing",
+                style="yellow",
+            )
+
+
 def draw_prediction(
     title: str, mains: MainsSeries, disaggregator: Disaggregator, zone: ZoneInfo, path: Path
 ) -> None:
     """Draw a day of a home whose appliances nobody measured."""
+    from energy_dissagregation_mlops.inference.summary import answered
     from energy_dissagregation_mlops.report import DayPicture, draw_day
 
-    found = disaggregator.disaggregate(mains.power, start=mains.start)
+    found, _ = answered(disaggregator, mains.power, start=mains.start)
     output().print(str(draw_day(DayPicture(title=title, found=found, true={}, zone=zone), path)))
 
 
 def draw_stored(house: StoredHouse, disaggregator: Disaggregator, path: Path) -> None:
     """Draw a day of a processed house, measured appliances beside disaggregated ones."""
+    from energy_dissagregation_mlops.inference.summary import answered
     from energy_dissagregation_mlops.report import DayPicture, draw_day
 
     manifest = house.manifest
-    found = disaggregator.disaggregate(np.asarray(house.mains), start=manifest.start)
+    found, _ = answered(disaggregator, np.asarray(house.mains), start=manifest.start)
     true = {name: np.asarray(power) for name, power in zip(manifest.appliances, house.power, strict=True)}
     picture = DayPicture(title=manifest.reference, found=found, true=true, zone=zone(manifest.time_zone))
     output().print(str(draw_day(picture, path)))

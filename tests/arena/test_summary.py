@@ -28,6 +28,8 @@ def house_score(house: str, appliance: str, said: float, *, true: float = 100.0)
         appliance=appliance,
         scores=score(one, other, sample_period=HOUR),
         days=by_day(one, other, sample_period=HOUR, start=0),
+        coverage=None,
+        false_power=said / 2,
     )
 
 
@@ -91,3 +93,13 @@ def test_a_score_without_meaning_in_one_house_is_that_of_the_others() -> None:
     assert figures["sae"].mean == pytest.approx(0.1)  # nothing was used in the second house
     assert figures["mae"].mean == pytest.approx(5)
     assert figures["mae"].to_json() == {"mean": 5.0, "spread": None, "low": 5.0, "high": 5.0}
+
+
+def test_false_energy_by_hand_and_no_coverage_of_who_gives_no_interval() -> None:
+    mean, kettle = lines(
+        entry(trial(0, house_score("a:1", "kettle", 100), house_score("b:1", "kettle", 300)))
+    )
+    assert kettle.figures["false_power"].mean == pytest.approx(100)
+    assert kettle.figures["false_kwh_per_day"].mean == pytest.approx(2.4)
+    assert mean.figures["false_power"].mean == pytest.approx(100)
+    assert np.isnan(kettle.figures["power_coverage"].mean)

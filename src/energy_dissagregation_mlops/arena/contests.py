@@ -21,16 +21,30 @@ from energy_dissagregation_mlops.arena.baselines import Predictor
 from energy_dissagregation_mlops.arena.protocol import Contestant, Protocol, Split
 from energy_dissagregation_mlops.bootstrap import by_day
 from energy_dissagregation_mlops.bundle import Bundle
+from energy_dissagregation_mlops.calibration.coverage import Coverage
+from energy_dissagregation_mlops.calibration.series import KnownHome, lacking
+from energy_dissagregation_mlops.calibration.tables import Said
 from energy_dissagregation_mlops.config import RunConfig
-from energy_dissagregation_mlops.evaluation import traces
+from energy_dissagregation_mlops.evaluation import false_power, traces
+from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
+from energy_dissagregation_mlops.inference.summary import settled
 from energy_dissagregation_mlops.metrics import Scores, Totals, score
 from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.store import Manifest, Store, StoredHouse
 from energy_dissagregation_mlops.tracking.recording import train
 from energy_dissagregation_mlops.training.progress import Report
+from energy_dissagregation_mlops.vocabulary import (
+    JOULES_PER_KWH,
+    SECONDS_PER_DAY,
+    Disaggregation,
+    FloatArray,
+)
 
 _HASH_LENGTH = 12  # hexadecimal digits: enough for the runs of a lifetime
 _NAMED_ELSEWHERE = ("name", "description")  # what says nothing of how a run goes
+
+
+COVERAGES = {"power_coverage": "power", "day_coverage": "day"}  # figure: field of ``Coverage``
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +55,18 @@ class HouseScore:
     appliance: str
     scores: Scores
     days: tuple[Totals, ...]
+    coverage: Coverage | None  # of its intervals; None of who gives none
+    false_power: float  # W said of the appliance in the same home without it; nan where it was never on
+
+    def figure(self, name: str) -> float:
+        """One of the scores, of the intervals' coverage, or the false energy, by name; nan where there is none."""
+        if name == "false_power":
+            return self.false_power
+        if name == "false_kwh_per_day":
+            return self.false_power * SECONDS_PER_DAY / JOULES_PER_KWH
+        if name in COVERAGES:
+            return float("nan") if self.coverage is None else float(getattr(self.coverage, COVERAGES[name]))
+        return float(getattr(self.scores, name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +151,7 @@ def tried(
     for house in houses:
         mains, start = np.asarray(house.mains), house.manifest.start
         began = time.perf_counter()
-        answer = predictor.disaggregate(mains, start=start)
+        answer = _answer(predictor, mains, start)
         seconds += time.perf_counter() - began
         num_samples += len(mains)
         for each in known:
@@ -138,6 +164,8 @@ def tried(
                         appliance=each.name,
                         scores=score(true, said, **place),
                         days=by_day(true, said, **place),
+                        coverage=_coverage(predictor, house, answer, each.name),
+                        false_power=_false_power(predictor, house, each.name),
                     )
                 )
     return Trial(
@@ -148,3 +176,32 @@ def tried(
         samples_per_second=num_samples / max(seconds, 1e-9),
         houses=tuple(found),
     )
+
+
+def _answer(predictor: Predictor, mains: FloatArray, start: float) -> Disaggregation:
+    """As users are answered: a bundle that knows what is probably not there says so."""
+    if isinstance(predictor, Disaggregator):
+        return settled(predictor, mains, start=start)
+    return predictor.disaggregate(mains, start=start)
+
+
+def _coverage(predictor: Predictor, house: StoredHouse, answer: Disaggregation, name: str) -> Coverage | None:
+    if not isinstance(predictor, Disaggregator) or predictor.calibrated is None:
+        return None
+    row = predictor.card.appliance_names.index(name)
+    tables = predictor.calibrated.appliances[row].intervals
+    if tables is None:
+        return None
+    home = KnownHome.of(house, predictor.card)
+    return Coverage.of(predictor.card.appliances[row], tables, Said.of(home, answer, row))
+
+
+def _false_power(predictor: Predictor, house: StoredHouse, name: str) -> float:
+    """W said of an appliance where its power was taken from the mains."""
+    place = house.manifest.appliances.index(name)
+    if not house.on[place].any():
+        return float("nan")
+    answer = _answer(
+        predictor, lacking(np.asarray(house.mains), np.asarray(house.power[place])), house.manifest.start
+    )
+    return false_power(answer, answer.appliances.index(name))

@@ -26,7 +26,10 @@ INTERVALS: Mapping[str, Callable[[Totals], float]] = {
     "mae": metrics.mae, "rmse": metrics.rmse, "sae": metrics.sae, "nde": metrics.nde,
     "f1": metrics.f1, "teca": metrics.teca, "skill": metrics.skill,
 }  # fmt: skip
-FIGURES = (*INTERVALS, "energy_per_day_error_kwh", "activation_precision", "activation_recall")
+FIGURES = (
+    *INTERVALS, "energy_per_day_error_kwh", "activation_precision", "activation_recall",
+    "power_coverage", "day_coverage", "false_power", "false_kwh_per_day",
+)  # fmt: skip
 
 Values = NDArray[np.float64]
 
@@ -86,7 +89,7 @@ def _measured(one: HouseScore) -> _Measured:
     spans = resampled(one.days, seed=(RESAMPLING_SEED, zlib.crc32(one.house.encode())))
     return _Measured(
         appliance=one.appliance,
-        figures={name: np.array(float(getattr(one.scores, name))) for name in FIGURES},
+        figures={name: np.array(one.figure(name)) for name in FIGURES},
         drawn={name: np.array([metric(span) for span in spans]) for name, metric in INTERVALS.items()},
     )
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from energy_dissagregation_mlops import __version__
 from energy_dissagregation_mlops.arena.benchmark import Result, SplitResult
-from energy_dissagregation_mlops.arena.contests import Entry
+from energy_dissagregation_mlops.arena.contests import COVERAGES, Entry
 from energy_dissagregation_mlops.arena.protocol import Protocol
 from energy_dissagregation_mlops.arena.summary import Figure, Line, lines
 from energy_dissagregation_mlops.cores import available_cores
@@ -30,12 +30,15 @@ _COLUMNS: Mapping[str, tuple[str, int, bool]] = {  # figure: title, digits, whet
     "f1": ("F1", 3, True), "teca": ("TECA", 3, False), "skill": ("skill", 3, True),
     "energy_per_day_error_kwh": ("error of a day, kWh", 3, False),
     "activation_precision": ("uses, precision", 2, False), "activation_recall": ("uses, recall", 2, False),
+    "power_coverage": ("power held", 2, False), "day_coverage": ("days held", 2, False),
+    "false_power": ("false W", 2, False), "false_kwh_per_day": ("false kWh a day", 3, False),
 }  # fmt: skip
 _OVERALL = ("mae", "f1")
 _NOTE = """\
 A figure is the mean over seeds and test houses. In brackets: where it lies with 95 % chance, by the bootstrap over
 days. After ±: its standard deviation over seeds, where there are several. Skill is the share of always-off's MAE that
-is saved. Samples/s are those of the mains, all appliances at once, through ONNX Runtime as users are served."""
+is saved. Held: share of truths in their 80 % intervals, of samples and days on which the appliance is used or said to be.
+False: what is said of an appliance in the same home without it, its power taken from the mains. Samples/s are those of the mains, all appliances at once, through ONNX Runtime as users are served."""
 
 Rows = list[tuple[str, ...]]
 
@@ -157,7 +160,10 @@ class Table:
                     "seed": trial.seed, "bundle": trial.bundle, "bundle_sha256": trial.bundle_sha256,
                     "git_commit": trial.git_commit, "samples_per_second": trial.samples_per_second,
                     "houses": [
-                        {"house": each.house, "appliance": each.appliance, "scores": each.scores.to_json()}
+                        {
+                            "house": each.house, "appliance": each.appliance, "scores": each.scores.to_json(),
+                            **{name: _known(each.figure(name)) for name in (*COVERAGES, "false_power")},
+                        }
                         for each in trial.houses
                     ],
                 }
@@ -192,6 +198,10 @@ def _cell(name: str, figure: Figure) -> str:
     if with_interval and figure.interval is not None and math.isfinite(figure.interval.low):
         text += f" [{_number(figure.interval.low, digits)}, {_number(figure.interval.high, digits)}]"
     return text
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _number(value: float, digits: int) -> str:
