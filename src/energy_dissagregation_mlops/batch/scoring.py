@@ -13,6 +13,7 @@ from energy_dissagregation_mlops.batch.storage import Folder
 from energy_dissagregation_mlops.batch.tables import BucketTables, bucket_tables
 from energy_dissagregation_mlops.bundle import FILES, SUMS, Bundle
 from energy_dissagregation_mlops.errors import BundleError, DataError, UnknownNameError
+from energy_dissagregation_mlops.inference.calibrated import without
 from energy_dissagregation_mlops.inference.disaggregator import BLOCK, Disaggregator
 from energy_dissagregation_mlops.inference.mains import MainsSeries, doubt
 from energy_dissagregation_mlops.inference.summary import Summary
@@ -90,11 +91,16 @@ def _score_home(
     name: str, mains: MainsSeries, *, zone: str, disaggregator: Disaggregator, tables: BucketTables
 ) -> None:
     card, place = disaggregator.card, zone_of(zone)
-    summary = Summary.of(card.appliances, sample_period=card.sample_period, zone=place)
+    summary = Summary.of(
+        card.appliances, sample_period=card.sample_period, zone=place, calibrated=disaggregator.calibrated
+    )
     blocks = (mains.power[begin : begin + BLOCK] for begin in range(0, len(mains.power), BLOCK))
+    held = []  # of one home: what it probably does not have is known at its end
     for part in disaggregator.stream(blocks, start=mains.start):
         summary.add(part)
         if tables.wants_power:
-            tables.add_power(name, part, place)
-    tables.add_days(name, summary.days())
+            held.append(part)
+    for part in held:
+        tables.add_power(name, without(part, summary.absent), place)
+    tables.add_days(name, summary.days(), dict(zip(card.appliance_names, summary.presence, strict=True)))
     tables.add_activations(name, summary.activations(), place)

@@ -1,6 +1,7 @@
 """The tables of a bucket, in files by local date.
 
-    daily         home, day, appliance (mains and other among them), energy_kwh, cost, measured_hours
+    daily         home, day, appliance (mains and other among them), energy_kwh, energy_low_kwh, energy_high_kwh, cost,
+                  measured_hours, present (probability that the home has it)
     activations   home, appliance, start, stop (UTC), energy_kwh, peak_power W
     power         home, time (UTC), mains, a column an appliance, other; W
 
@@ -10,7 +11,7 @@ and grow with days and activations.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from itertools import groupby
@@ -32,8 +33,11 @@ DAILY_SCHEMA = pa.schema(
         ("day", pa.date32()),
         ("appliance", pa.string()),
         ("energy_kwh", pa.float64()),
+        ("energy_low_kwh", pa.float64()),
+        ("energy_high_kwh", pa.float64()),
         ("cost", pa.float64()),
         ("measured_hours", pa.float64()),
+        ("present", pa.float64()),
     ]
 )
 ACTIVATION_SCHEMA = pa.schema(
@@ -90,15 +94,17 @@ class BucketTables:
             self._writer(key, table.schema).write_table(piece)
             self._count(key, piece)
 
-    def add_days(self, home: str, days: list[DayEnergy]) -> None:
-        """Take a home's energy by day."""
+    def add_days(self, home: str, days: list[DayEnergy], present: Mapping[str, float | None]) -> None:
+        """Take a home's energy by day, and how probable each appliance is."""
         price = self._job.plan.options.price_per_kwh
         by_date: dict[str, list[tuple[object, ...]]] = {}
         for each in days:
             rows = by_date.setdefault(self._job.plan.options.partition.of(each.day), [])
             hours = each.measured_seconds / 3600
             for name, energy in each.energy_kwh.items():
-                rows.append((home, each.day, name, energy, None if price is None else energy * price, hours))
+                low, high = each.low_kwh.get(name), each.high_kwh.get(name)
+                cost = None if price is None else energy * price
+                rows.append((home, each.day, name, energy, low, high, cost, hours, present.get(name)))
         for part, rows in by_date.items():
             columns = [
                 pa.array(column, field.type)
