@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
+from energy_dissagregation_mlops.bundle import Bundle
 from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.service.rules import Rules
 from energy_dissagregation_mlops.service.schemas import (
@@ -57,13 +58,60 @@ async def test_energy_share_and_cost_are_those_of_the_power(served: httpx.AsyncC
     assert one["energy_kwh"] == pytest.approx(kettle / 60_000)
     assert one["share"] == pytest.approx(kettle / whole)
     assert one["cost"] == pytest.approx(kettle / 60_000 * 0.5)
-    assert one["days"] == [{"date": "2023-11-15", "energy_kwh": one["energy_kwh"], "cost": one["cost"]}]
+    assert one["days"] == [
+        {
+            "date": "2023-11-15", "energy_kwh": one["energy_kwh"], "cost": one["cost"],
+            "energy_low_kwh": None, "energy_high_kwh": None,
+        }
+    ]  # fmt: skip
     (use,) = one["activations"]
     assert (use["start"], use["end"], use["peak"]) == (T0 + 60, T0 + 120, 2500)
     assert found["other"]["energy_kwh"] == pytest.approx((60 + 100 + 110) / 60_000)
     (day,) = found["total"]["days"]
     assert day["measured_seconds"] == 180
     assert found["total"]["energy_kwh"] == day["energy_kwh"] == pytest.approx(whole / 60_000)
+
+
+async def test_a_bundle_without_calibration_says_so(served: httpx.AsyncClient) -> None:
+    found = (await served.post("/v1/disaggregate", json=BODY)).json()
+    kettle = found["appliances"]["kettle"]
+    assert found["interval_level"] is None
+    assert (kettle["energy_low_kwh"], kettle["energy_high_kwh"], kettle["present"]) == (None, None, None)
+    assert kettle["absent"] is False and "power_low" not in kettle
+
+
+async def test_intervals_and_presence_of_a_calibrated_bundle(
+    serve: Serve, calibrated: Bundle, registry: Registry
+) -> None:
+    registry.promote(calibrated.card.reference)
+    async with serve() as client:
+        answer = await client.post("/v1/disaggregate", json=BODY)
+        DisaggregationAnswer.model_validate_json(answer.content, strict=True)
+        found = answer.json()
+        kettle = found["appliances"]["kettle"]
+        assert found["interval_level"] == 0.8
+        assert kettle["energy_low_kwh"] <= kettle["energy_kwh"] <= kettle["energy_high_kwh"]
+        (day,) = kettle["days"]
+        assert day["energy_low_kwh"] <= day["energy_kwh"] <= day["energy_high_kwh"]
+        assert 0.4 < kettle["present"] < 0.6  # eight minutes say nothing
+        assert "power_low" not in kettle
+        asked = await client.post("/v1/disaggregate", json=BODY | {"parts": ["power", "power_interval"]})
+        DisaggregationAnswer.model_validate_json(asked.content, strict=True)
+        one = asked.json()["appliances"]["kettle"]
+        assert one["power_low"] == one["power_high"] == one["power"] == [0, 2500, *[None] * 5, 0]
+
+
+async def test_what_is_probably_not_there_draws_nothing(
+    serve: Serve, calibrated: Bundle, registry: Registry
+) -> None:
+    registry.promote(calibrated.card.reference)
+    quiet = [110.0, 90.0] * 720 * 10  # ten days without a kettle
+    async with serve() as client:
+        found = (await client.post("/v1/disaggregate", json=BODY | {"power": quiet})).json()
+    assert found["appliances"]["kettle"]["present"] < 0.5
+    for one in found["appliances"].values():
+        if one["absent"]:
+            assert one["energy_kwh"] == 0 and one["activations"] == [] and set(one["power"]) == {0}
 
 
 async def test_the_answer_is_as_documented(served: httpx.AsyncClient) -> None:
@@ -80,10 +128,12 @@ async def test_parts_that_are_not_wanted_are_left_out(served: httpx.AsyncClient)
         await served.post("/v1/disaggregate", json=BODY | {"parts": [], "appliances": ["kettle"]})
     ).json()
     assert found.keys() == {
-        "bundle", "start", "sample_period", "num_samples", "time_zone", "appliances", "total"
+        "bundle", "start", "sample_period", "num_samples", "time_zone", "interval_level", "appliances", "total"
     }  # fmt: skip
     assert found["appliances"].keys() == {"kettle"}
-    assert found["appliances"]["kettle"].keys() == {"energy_kwh", "share", "cost"}
+    assert found["appliances"]["kettle"].keys() == {
+        "energy_kwh", "energy_low_kwh", "energy_high_kwh", "share", "cost", "present", "absent"
+    }  # fmt: skip
     assert found["total"].keys() == {"energy_kwh", "cost"}
 
 

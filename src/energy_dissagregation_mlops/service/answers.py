@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from energy_dissagregation_mlops.activations import Activations
 from energy_dissagregation_mlops.errors import UnknownNameError
 from energy_dissagregation_mlops.inference.mains import MainsSeries, mains_series
-from energy_dissagregation_mlops.inference.summary import DailyEnergy, Summary
+from energy_dissagregation_mlops.inference.summary import DailyEnergy, Summary, answered, settled
+from energy_dissagregation_mlops.intervals import Interval
 from energy_dissagregation_mlops.monitoring import Comparison
 from energy_dissagregation_mlops.service.negotiation import CSV
 from energy_dissagregation_mlops.service.quality import quality_of
@@ -42,6 +43,7 @@ from energy_dissagregation_mlops.vocabulary import (
 DECIMALS = 1  # of watts: no meter of a home is more exact
 _LINES = 1 << 14  # of a table that are written at a time
 Record = dict[str, Any]  # as it becomes JSON
+_PROBABILITY = 3  # decimals of one
 _FINE = 9  # decimals of energies in kWh, costs and shares: the noise of arithmetic is not shown
 GZIP_LEVEL = 1  # level 6 takes five times as long for a tenth less
 
@@ -66,10 +68,15 @@ def answer(asked: Asked, served: Served, *, form: Form, rules: Rules) -> bytes:
         asked.channels, served.disaggregator, whose="the readings", max_samples=rules.max_samples
     )
     likeness = served.compared(mains.power)
-    found = served.disaggregator.disaggregate(mains.power, start=mains.start)
     if form.media_type == CSV:
+        found = settled(served.disaggregator, mains.power, start=mains.start)
         return packed(_table(found, names), form)
-    told = _Told(asked=asked, served=served, mains=mains, found=found, names=names, likeness=likeness)
+    found, summary = answered(
+        served.disaggregator, mains.power, start=mains.start, zone=ZoneInfo(asked.time_zone)
+    )
+    told = _Told(
+        asked=asked, served=served, mains=mains, found=found, summary=summary, names=names, likeness=likeness
+    )
     return packed(written(told.content()), form)
 
 
@@ -102,26 +109,26 @@ class _Told:
     served: Served
     mains: MainsSeries
     found: Disaggregation
+    summary: Summary
     names: tuple[str, ...]
     likeness: Comparison | None
 
     def content(self) -> Record:
         """Everything that is wanted."""
         options, card, found = self.asked.options, self.served.bundle.card, self.found
-        zone = ZoneInfo(self.asked.time_zone)
-        summary = Summary.of(card.appliances, sample_period=card.sample_period, zone=zone)
-        summary.add(found)
-        sums = _sums(summary.daily(), options)
+        calibrated = self.served.disaggregator.calibrated
+        sums = _sums(self.summary.daily(), options)
         content: Record = {
             "bundle": {"name": card.name, "version": card.version, "sha256": self.served.bundle.sha256},
             "start": found.start,
             "sample_period": found.sample_period,
             "num_samples": len(found.mains),
             "time_zone": self.asked.time_zone,
+            "interval_level": calibrated.level if calibrated else None,
         }
         if options.wants(Part.MAINS):
             content["mains"] = rounded(found.mains)
-        content["appliances"] = self._appliances(sums, summary)
+        content["appliances"] = self._appliances(sums)
         if options.wants(Part.OTHER):
             content["other"] = sums[OTHER]
             if options.wants(Part.POWER):
@@ -133,15 +140,23 @@ class _Told:
             )
         return content
 
-    def _appliances(self, sums: dict[str, Record], summary: Summary) -> dict[str, Record]:
+    def _appliances(self, sums: dict[str, Record]) -> dict[str, Record]:
         options, found = self.asked.options, self.found
-        uses = _uses(summary.uses()) if options.wants(Part.ACTIVATIONS) else None
+        uses = _uses(self.summary.uses()) if options.wants(Part.ACTIVATIONS) else None
         power = rounded(found.power) if options.wants(Part.POWER) else None
+        calibrated = self.served.disaggregator.calibrated
+        interval = calibrated.power(found) if calibrated and options.wants(Part.POWER_INTERVAL) else None
+        presence, absent = self.summary.presence, self.summary.absent.tolist()
         content = {}
         for name in self.names:
             row, one = found.appliances.index(name), sums[name]
+            likely = presence[row]
+            one["present"] = None if likely is None else round(likely, _PROBABILITY)
+            one["absent"] = absent[row]
             if power is not None:
                 one["power"] = power[row]
+            if interval is not None:
+                one["power_low"], one["power_high"] = rounded(interval.low[row]), rounded(interval.high[row])
             if options.wants(Part.ON):
                 one["on"] = found.on[row]
             if uses is not None:
@@ -158,14 +173,32 @@ def _sums(daily: DailyEnergy, options: Options) -> dict[str, Record]:
     records = _records({"energy_kwh": _fine(energy), "cost": _costs(energy, options), "share": share})
     sums = dict(zip(daily.names, records, strict=True))
     del sums[MAINS]["share"]  # of itself
+    appliances = daily.names[1:-1]
+    for name, low, high in zip(appliances, *_ends(daily.whole, (len(appliances),)), strict=True):
+        sums[name] |= {"energy_low_kwh": low, "energy_high_kwh": high}
     if options.wants(Part.DAYS):
+        shape = (len(appliances), len(daily.days))
+        ends = dict(zip(appliances, zip(*_ends(daily.interval, shape), strict=True), strict=True))
         by_day = zip(daily.names, _fine(daily.energy_kwh), _costs(daily.energy_kwh, options), strict=True)
         for name, energies, costs in by_day:
             columns = {"date": daily.days, "energy_kwh": energies, "cost": costs}
             if name == MAINS:
                 columns["measured_seconds"] = daily.measured_seconds
+            if name in ends:
+                columns["energy_low_kwh"], columns["energy_high_kwh"] = ends[name]
             sums[name]["days"] = _records(columns)
     return sums
+
+
+def _ends(interval: Interval | None, shape: tuple[int, ...]) -> tuple[list[Any], list[Any]]:
+    """Both ends of energies' intervals as they are told, None where nothing is known."""
+    if interval is None:
+        nothing: list[Any] = np.full(shape, None).tolist()
+        return nothing, nothing
+    low, high = (np.round(end, _FINE).astype(object) for end in interval)
+    unknown = np.isnan(interval.low)
+    low[unknown] = high[unknown] = None
+    return low.tolist(), high.tolist()
 
 
 def _uses(found: Activations) -> dict[str, list[Record]]:

@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 from energy_dissagregation_mlops.inference.mains import mains_series
+from energy_dissagregation_mlops.inference.summary import settled
 from energy_dissagregation_mlops.service.answers import rounded
 from energy_dissagregation_mlops.service.readings import validated, watts
 from energy_dissagregation_mlops.service.rules import Rules
@@ -58,4 +59,4 @@ def disaggregated(power: FloatArray, served: Served, *, sample_period: float, ru
     measured = mains.power[: len(whole) - before]
     whole[before : before + len(measured)] = measured
     served.compared(whole)
-    return served.disaggregator.disaggregate(whole, start=begin)
+    return settled(served.disaggregator, whole, start=begin)

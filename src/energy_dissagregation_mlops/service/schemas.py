@@ -27,6 +27,7 @@ class Part(StrEnum):
     QUALITY = "quality"
     MAINS = "mains"
     OTHER = "other"
+    POWER_INTERVAL = "power_interval"
 
 
 _TIME = {
@@ -73,12 +74,17 @@ class Options(_Request):
         description="IANA name, of the days and of times without an offset; UTC",
     )  # fmt: skip
     parts: list[Part] | None = Field(
-        default=None, max_length=20, fail_fast=True, description="what the answer holds; everything"
+        default=None,
+        max_length=20,
+        fail_fast=True,
+        description="what the answer holds; everything but `power_interval`, which is to be asked for",
     )
 
     def wants(self, part: Part) -> bool:
         """Whether the answer is to hold this part."""
-        return self.parts is None or part in self.parts
+        if self.parts is None:
+            return part is not Part.POWER_INTERVAL  # it is twice as long as all the rest
+        return part in self.parts
 
 
 class DisaggregationRequest(Options):
@@ -152,6 +158,13 @@ class DayAnswer(_Answer):
     cost: float | None
 
 
+class ApplianceDayAnswer(DayAnswer):
+    """One local day of an appliance."""
+
+    energy_low_kwh: float | None = Field(description="the truth lies above it; null where nothing is known")
+    energy_high_kwh: float | None = Field(description="and below it, in `interval_level` of the days")
+
+
 class MeasuredDayAnswer(DayAnswer):
     """One local day of the mains."""
 
@@ -180,9 +193,26 @@ class RestAnswer(_Answer):
     days: list[DayAnswer] | None = None
 
 
-class ApplianceAnswer(RestAnswer):
+class ApplianceAnswer(_Answer):
     """What one appliance took."""
 
+    energy_kwh: float
+    energy_low_kwh: float | None = Field(description="the truth lies above it; null where nothing is known")
+    energy_high_kwh: float | None = Field(
+        description="and below it, in `interval_level` of homes like the calibration's"
+    )
+    present: float | None = Field(
+        description="probability that the home has it; null where the bundle does not say"
+    )
+    absent: bool = Field(
+        description="whether the home probably does not have it: then it is said to draw nothing"
+    )
+    share: float | None = Field(description="of the mains' energy, 0 to 1; null where that is 0")
+    cost: float | None
+    power: Watts | None = None
+    power_low: Watts | None = None
+    power_high: Watts | None = None
+    days: list[ApplianceDayAnswer] | None = None
     on: list[bool] | None = None
     activations: list[ActivationAnswer] | None = None
 
@@ -229,6 +259,9 @@ class DisaggregationAnswer(_Answer):
     sample_period: float = Field(description="s")
     num_samples: int
     time_zone: str
+    interval_level: float | None = Field(
+        description="share of truths that lie between low and high; null for a bundle that was never calibrated"
+    )
     mains: Watts | None = None
     appliances: dict[str, ApplianceAnswer]
     other: RestAnswer | None = None

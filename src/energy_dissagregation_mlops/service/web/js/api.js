@@ -1,10 +1,11 @@
 // The server, as the page needs it: a meter's file in, the answer or a problem in words out.
 
 /**
- * @typedef {{ date: string, energy_kwh: number, measured_seconds?: number }} Day
+ * @typedef {{ date: string, energy_kwh: number, measured_seconds?: number } & Ends} Day
+ * @typedef {{ energy_low_kwh?: number | null, energy_high_kwh?: number | null }} Ends where the truth lies; of appliances
  * @typedef {{ start: number, end: number, energy_kwh: number, peak: number }} Use times in s since 1970, peak in W
  * @typedef {{ power: (number | null)[], energy_kwh: number, share: number | null, days: Day[] }} Part
- * @typedef {Part & { activations: Use[] }} Appliance
+ * @typedef {Part & Ends & { activations: Use[], present: number | null, absent: boolean }} Appliance
  * @typedef {{ psi: number | null, outside_range: number | null, verdict: string }} Unlike
  * @typedef {object} Quality
  * @property {number} readings
@@ -24,6 +25,7 @@
  * @property {number} start s since 1970
  * @property {number} sample_period s
  * @property {number} num_samples
+ * @property {number | null} interval_level share of truths between the ends; null: the model gives none
  * @property {(number | null)[]} mains W
  * @property {Record<string, Appliance>} appliances
  * @property {Part} other

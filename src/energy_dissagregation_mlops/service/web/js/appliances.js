@@ -1,7 +1,7 @@
 // The sum of it: what was used in all, and by which appliance, with its cost.
 
 import { element, find, headRow, swatch } from "./elements.js";
-import { count, counted, date, kwh, money, percent, title } from "./format.js";
+import { count, counted, date, kwh, kwhRange, money, percent, title } from "./format.js";
 
 /** @typedef {import("./home.js").Home} Home */
 /** @typedef {import("./settings.js").Settings} Settings */
@@ -18,6 +18,9 @@ export function showAppliances(home, settings) {
     `${date(home.span.from, settings.zone)} to ${date(home.span.to - 1, settings.zone)}, ${counted(days, "day")}, ` +
     `${percent(home.quality.coverage)} of the time measured`;
   showHeadline(home, settings);
+  find("ranges", HTMLElement).textContent = home.intervalLevel === null
+    ? "This model gives no ranges: it was never calibrated."
+    : `Below each energy is where the truth lies, ${percent(home.intervalLevel)} of the time in homes like those it was measured in.`;
   find("shares", HTMLElement).replaceChildren(...home.parts.map(shareBar));
   const priced = settings.price !== null;
   find("appliances", HTMLElement).replaceChildren(
@@ -60,8 +63,10 @@ function shareBar(part) {
 /** @param {import("./home.js").Part} part @param {Settings} settings */
 function row(part, settings) {
   return element("tr", {},
-    element("th", { scope: "row" }, swatch(part.colour), title(part.name)),
-    element("td", {}, kwh(part.energy)),
+    element("th", { scope: "row" }, swatch(part.colour), title(part.name),
+      part.absent && element("span", { class: "soft range" }, "probably not in this home"),
+    ),
+    element("td", {}, kwh(part.energy), part.range && element("span", { class: "soft range" }, kwhRange(part.range))),
     element("td", {}, percent(part.share)),
     settings.price !== null && element("td", {}, cost(part.energy, settings)),
     element("td", { class: "soft" }, part.colour ? count(part.uses.length) : "–"),

@@ -2,7 +2,7 @@
 
 import { cost } from "./appliances.js";
 import { element, find, headRow } from "./elements.js";
-import { counted, day, duration, kwh, longDay, title } from "./format.js";
+import { counted, day, duration, kwh, kwhRange, longDay, title } from "./format.js";
 
 /** @typedef {import("./home.js").Home} Home */
 /** @typedef {Home["days"][number]} Day */
@@ -84,11 +84,17 @@ function showTable(home, settings, look) {
         short(each) && element("span", { class: "small soft" }, ` ${duration(each.measured)} measured`)),
       element("td", {}, kwh(each.energy)),
       priced && element("td", {}, cost(each.energy, settings)),
-      ...home.parts.map((part) => element("td", {}, kwh(part.days.get(each.date) ?? 0))),
+      ...home.parts.map((part) => element("td", {}, kwh(part.days.get(each.date) ?? 0), dayRange(part, each.date))),
     ),
   );
   find("days-table", HTMLElement).replaceChildren(
     headRow(["Day", "All", ...(priced ? ["Cost"] : []), ...home.parts.map((part) => title(part.name))]),
     element("tbody", {}, ...rows),
   );
+}
+
+/** Where a day's energy lies, below it. @param {import("./home.js").Part} part @param {string} date */
+function dayRange(part, date) {
+  const range = part.dayRanges.get(date);
+  return range && element("span", { class: "soft range" }, kwhRange(range));
 }

@@ -5,9 +5,15 @@
 /** Energy by day, kWh. @param {Home} home */
 export function daysCsv(home) {
   const rows = home.days.map((day) => [
-    day.date, day.energy.toFixed(4), Math.round(day.measured), ...home.parts.map((part) => (part.days.get(day.date) ?? 0).toFixed(4)),
+    day.date, day.energy.toFixed(4), Math.round(day.measured), ...home.parts.flatMap((part) => [
+      (part.days.get(day.date) ?? 0).toFixed(4),
+      ...(part.range ? (part.dayRanges.get(day.date) ?? []).map((end) => end.toFixed(4)) : []),
+    ]),
   ]);
-  return csv([["day", "mains_kwh", "measured_seconds", ...home.parts.map((part) => `${part.name}_kwh`)], ...rows]);
+  const names = home.parts.flatMap(({ name, range }) => [
+    `${name}_kwh`, ...(range ? [`${name}_low_kwh`, `${name}_high_kwh`] : []),
+  ]);
+  return csv([["day", "mains_kwh", "measured_seconds", ...names], ...rows]);
 }
 
 /** Every use: times in UTC, energy in kWh, peak in W. @param {Home} home */

@@ -28,6 +28,13 @@ export function kwh(value) {
   return `${number(value, { minimumFractionDigits: digits, maximumFractionDigits: digits })} kWh`;
 }
 
+/** Where an energy lies, short. @param {[number, number]} range kWh */
+export function kwhRange([low, high]) {
+  const digits = high >= 100 ? 0 : high >= 1 ? 1 : 2;
+  const end = (/** @type {number} */ value) => number(value, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return `${end(low)} to ${end(high)}`;
+}
+
 /** @param {number} value W */
 export function watts(value) {
   return value >= 1000
