@@ -86,6 +86,16 @@ def test_the_package_ships_a_model_that_answers_until_one_of_your_own_is_in_prod
     assert registry.resolve() == made
 
 
+def test_a_reference_means_one_bundle_though_a_model_of_that_name_ships(
+    registry: Registry, make_bundle: BundleMaker
+) -> None:
+    shipped = registry.resolve()
+    made = make_bundle(shipped.card.name)
+    assert int(made.card.version) == int(shipped.card.version) + 1
+    assert registry.resolve(shipped.card.reference) == shipped
+    assert registry.resolve(made.card.reference) == made
+
+
 def test_a_model_of_your_own_hides_one_that_ships_under_the_same_name(
     registry: Registry, make_bundle: BundleMaker
 ) -> None:

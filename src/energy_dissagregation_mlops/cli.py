@@ -263,6 +263,7 @@ def calibrate(
     if promote and not in_place:
         registry.promote(made.card.reference)
     results.show_calibration(made)
+    terminal.output().print(f"bundle: {made.folder}")
 
 
 @app.command()

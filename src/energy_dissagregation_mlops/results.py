@@ -164,6 +164,7 @@ def show_trained(bundle: Bundle, *, promoted: bool) -> None:
             ("appliance", "MAE\nW", "always\noff W", "F1"),
             rows,
         )
+    show_calibration(bundle)
     card = bundle.card
     state = "in production" if promoted else "not in production: `edmlops models promote` puts it there"
     output().print(
@@ -174,7 +175,9 @@ def show_trained(bundle: Bundle, *, promoted: bool) -> None:
 def show_calibration(bundle: Bundle) -> None:
     """What a bundle's intervals were fitted on, and how often they hold the truth in homes left out of the fit."""
     calibration = bundle.card.calibration
-    assert calibration is not None
+    if calibration is None:
+        output().print(NO_INTERVALS, style="yellow")
+        return
     rows = []
     for one in calibration.appliances:
         tables = one.intervals
@@ -191,7 +194,6 @@ def show_calibration(bundle: Bundle) -> None:
         rows,
         caption="held: in homes left out of the fit; of samples and days on which it is used or said to be",
     )
-    output().print(f"bundle: {bundle.folder}")
 
 
 def show_evaluations(found: Sequence[Evaluation], *, as_json: bool) -> None:
@@ -467,6 +469,13 @@ def _precision(card: Card) -> str:
     return "" if card.quantisation is None else f" in 8-bit integers, from {card.quantisation.source}"
 
 
+def _calibrated_on(card: Card) -> str:
+    if card.calibration is None:
+        return "none: never calibrated"
+    homes = "\n".join(f"{each.appliance}: {len(each.homes)} homes" for each in card.calibration.appliances)
+    return f"hold {100 * card.calibration.level:.0f} % of truths, fitted on\n{homes}"
+
+
 def show_card(bundle: Bundle, *, as_json: bool) -> None:
     """A bundle's card."""
     card = bundle.card
@@ -480,6 +489,7 @@ def show_card(bundle: Bundle, *, as_json: bool) -> None:
         ("appliances", ", ".join(card.appliance_names)),
         ("houses", "\n".join(f"{house.reference} ({house.role})" for house in card.houses)),
         ("data", "\n".join(f"{each.title}; {each.licence}; {each.attribution}".rstrip("; ") for each in card.attributions)),
+        ("intervals", _calibrated_on(card)),
         ("seed", str(card.seed)), ("commit", card.git_commit or "-"), ("created", card.created), ("sha256", bundle.sha256),
         ("folder", str(bundle.folder)),
     ]  # fmt: skip

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator
+    from playwright.sync_api import Locator, Route
 
 REFUSED = "Failed to load resource"  # Chromium's own line for an answer that is no 200
 
@@ -23,7 +23,9 @@ def number(text: str | None) -> float:
 
 
 def cells(table: Locator, column: int) -> list[str]:
-    return table.locator(f"tbody tr > :nth-child({column})").all_inner_texts()
+    """The first line of each: below it may stand a range."""
+    texts = table.locator(f"tbody tr > :nth-child({column})").all_inner_texts()
+    return [text.partition("\n")[0] for text in texts]
 
 
 def test_the_page_says_what_it_is_for_before_anything_is_sent(open_page) -> None:
@@ -48,6 +50,52 @@ def test_the_sample_home_is_shown_with_parts_that_sum_to_the_whole(sample, serve
     assert f"learned from {homes} homes (Simulated homes): none of them is real" in limits
     assert "one value every 1 min" in limits
     assert "Simulated, version 1" in sample.locator("#bundle").inner_text()
+
+
+def test_ranges_and_what_is_probably_not_there_are_said(open_page, show) -> None:
+    page = open_page()
+
+    def calibrated(route: Route) -> None:
+        response = route.fetch()
+        answer = response.json()
+        answer["interval_level"] = 0.8
+        kettle, dishwasher = answer["appliances"]["kettle"], answer["appliances"]["dishwasher"]
+        for each in (kettle, *kettle["days"]):
+            each |= {"energy_low_kwh": 0.25, "energy_high_kwh": 0.5}
+        dishwasher |= {"energy_kwh": 0, "present": 0.05, "absent": True}
+        route.fulfill(response=response, json=answer)
+
+    page.route("**/v1/disaggregate*", calibrated)
+    show(page)
+    rows = page.locator("#appliances tbody tr")
+    assert "0.25 to 0.50" in rows.filter(has_text="Kettle").inner_text()
+    assert "probably not in this home" in rows.filter(has_text="Dishwasher").inner_text()
+    assert page.locator("#appliances").get_by_text("probably not").count() == 1
+    assert "80% of the time" in page.locator("#ranges").inner_text()
+    assert "0.25 to 0.50" in page.locator("#days-table").text_content()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Days (CSV)").click()
+    header, *lines = csv.reader(Path(download.value.path()).read_text().splitlines())
+    assert header[header.index("kettle_kwh") :][:3] == ["kettle_kwh", "kettle_low_kwh", "kettle_high_kwh"]
+    assert {len(line) for line in lines} == {len(header)}
+
+
+def test_a_model_without_ranges_says_so(open_page, show) -> None:
+    page = open_page()
+
+    def plain(route: Route) -> None:
+        response = route.fetch()
+        answer = response.json()
+        answer["interval_level"] = None
+        for one in answer["appliances"].values():
+            for each in (one, *one["days"]):
+                each |= {"energy_low_kwh": None, "energy_high_kwh": None}
+        route.fulfill(response=response, json=answer)
+
+    page.route("**/v1/disaggregate*", plain)
+    show(page)
+    assert "never calibrated" in page.locator("#ranges").inner_text()
+    assert page.locator("#appliances .range").count() == 0
 
 
 def test_a_meters_file_is_shown_under_its_name(open_page, show) -> None:
