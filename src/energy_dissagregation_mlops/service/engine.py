@@ -37,7 +37,6 @@ T = TypeVar("T")
 # waits for one other at most, so that under any load an answer takes little more than twice what a busy core needs.
 REQUESTS_PER_THREAD = 2
 NICENESS = 5  # of the threads that compute: the event loop, which needs little, comes first (docs/log.md)
-RUNS_NICENESS = 10  # of those that a long series shares
 WATCH_PERIOD = 1.0  # s between looks at what should be served
 _MEMORY = 0.1  # weight of the newest request in the mean time that one takes
 
@@ -75,10 +74,10 @@ class EngineStatus:
     uptime: float  # s
 
 
-def _give_way(niceness: int) -> None:
+def _give_way() -> None:
     """Let this thread come after the event loop's; Linux alone knows priorities of threads."""
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 class Engine:
@@ -99,10 +98,8 @@ class Engine:
         self.registry = registry
         self.limits = limits
         self.telemetry = telemetry or Telemetry()
-        # A long series is taken apart on every core. Its runs give way to short requests, which have their own threads.
-        self._runs = ThreadPoolExecutor(
-            limits.threads, thread_name_prefix="runs", initializer=_give_way, initargs=(RUNS_NICENESS,)
-        )
+        # A long series is taken apart on every core; short requests have their own threads beside it.
+        self._runs = ThreadPoolExecutor(limits.threads, thread_name_prefix="runs", initializer=_give_way)
         self._serving = Serving(
             registry=registry, reference=model, threads=limits.graph_threads, telemetry=self.telemetry,
             pool=self._runs if limits.threads > 1 else None,
@@ -118,7 +115,7 @@ class Engine:
     async def start(self) -> None:
         """Load what is to be served; where that is nothing the engine starts all the same, and is not ready."""
         self._pool = ThreadPoolExecutor(
-            self.limits.threads, thread_name_prefix="engine", initializer=_give_way, initargs=(NICENESS,)
+            self.limits.threads, thread_name_prefix="engine", initializer=_give_way
         )
         await self.refresh()
         self._watch = asyncio.create_task(self._watching())
