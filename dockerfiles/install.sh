@@ -42,13 +42,14 @@ cuda_options() {
 }
 
 # Headers, static libraries, sources of compiled modules, tests, torch's test programs, Arrow's network protocols (files
-# behind addresses are fsspec's), ONNX Runtime's converters, what Bokeh serves to developers, and of MLflow's clients
-# those of Databricks, Google and Git: nothing here imports them.
+# behind addresses are fsspec's), ONNX Runtime's models and its library for other languages, what Bokeh serves to
+# developers, and of MLflow's clients those of Databricks, Google and Git: nothing here imports them.
 leave_out() {
   cd "$("$UV_PYTHON" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
   rm -rf torch/test torch/bin/*[Tt]est* torch/bin/protoc* torch/include torch/share pyarrow/include numpy/_core/include
   rm -rf ./*/tests pyarrow/libarrow_flight* pyarrow/_flight* pyarrow/libarrow_s3* pyarrow/_s3fs* onnx/backend/test
-  rm -rf onnxruntime/transformers onnxruntime/quantization onnxruntime/tools
+  rm -rf onnxruntime/transformers/models
+  [ "$ACCELERATOR" = cuda ] || rm -f onnxruntime/capi/libonnxruntime.so.*
   rm -rf databricks/sdk google/auth google/oauth2 pyasn1 pyasn1_modules git gitdb smmap sqlalchemy/testing
   rm -rf bokeh/server/static/js/lib
   [ ! -d bokeh ] || find bokeh/server/static/js -name '*.js' ! -name '*.min.js' -delete
