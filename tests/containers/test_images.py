@@ -55,7 +55,9 @@ def test_every_module_of_the_api_and_the_trimmed_packages_can_be_imported(images
     assert inside(images["api"], "python", "-W", "error", "-c", program).stderr == ""
     program = "import numpy.testing, pyarrow.parquet, pyarrow.csv, matplotlib.pyplot, h5py, blosc2, py7zr, onnxruntime"
     assert inside(images["cli"], "python", "-c", program).stderr == ""
-    program = "import torch, torch.onnx, torch.export, onnx, onnxscript, onnxruntime.quantization, sympy, networkx"
+    program = (
+        "import torch, torch.onnx, torch.export, onnx, onnxscript, onnxruntime.quantization, sympy, networkx"
+    )
     assert inside(images["train"], "python", "-c", program).stderr == ""
 
 
