@@ -18,7 +18,7 @@ from energy_dissagregation_mlops.networks import Network, build
 
 APPLIANCES = ("kettle", "washing machine")
 SMALL: dict[str, dict[str, object]] = {
-    "gated_unet": {"window_length": 112, "width": 16, "skip_width": 16, "dilations": (1, 2)},
+    "gated_unet": {"window_length": 272, "width": 16, "skip_width": 16, "dilations": (1,)},
     "seq2point": {"window_length": 31},
 }
 

@@ -130,6 +130,9 @@ def simulate(
     houses: Annotated[int, typer.Option(help="How many homes.", min=1)] = 3,
     days: Annotated[int, typer.Option(help="How many days of each.", min=1)] = 28,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.", min=0)] = 7,
+    ranges: Annotated[
+        Path | None, typer.Option(help="What homes are drawn from. By default configs/simulation.yaml.")
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="By default DATA_PATH/raw/simulated.h5.")] = None,
 ) -> None:
     """Make up lifelike homes with metered appliances.
@@ -145,6 +148,7 @@ def simulate(
             houses=houses,
             days=days,
             seed=seed,
+            ranges=simulated.simulation_ranges(ranges),
             progress=lambda done, total: update(done, total, "houses"),
         )
     terminal.output().print(

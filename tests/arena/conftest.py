@@ -16,7 +16,7 @@ from energy_dissagregation_mlops.vocabulary import Quantity
 
 NAMES = ("kettle", "fridge")
 START = 1_700_006_400.0  # 2023-11-15 00:00 UTC
-TINY = {"window_length": 64, "width": 4, "skip_width": 4, "expansion": 1, "kernel": 3, "dilations": [1]}
+TINY = {"window_length": 128, "width": 4, "skip_width": 4, "expansion": 1, "kernel": 3, "dilations": [1]}
 
 HomeMaker = Callable[..., StoredHouse]
 

@@ -24,7 +24,7 @@ HomeMaker = Callable[..., StoredHouse]
 ProtocolMaker = Callable[..., Protocol]
 
 KNOWN = select(("kettle", "fridge"))
-TINY = {"window_length": 64, "width": 4, "skip_width": 4, "expansion": 1, "kernel": 3, "dilations": [1]}
+TINY = {"window_length": 128, "width": 4, "skip_width": 4, "expansion": 1, "kernel": 3, "dilations": [1]}
 
 
 def split(train: list[str], test: list[str], validation: list[str] | None = None) -> Split:

@@ -21,7 +21,7 @@ from energy_dissagregation_mlops.cli import app
 
 TINY = """\
 name: tiny
-network_options: {window_length: 128, width: 8, skip_width: 8, expansion: 1, kernel: 3, dilations: [1, 2]}
+network_options: {window_length: 256, width: 8, skip_width: 8, expansion: 1, kernel: 3, dilations: [1, 2]}
 training: {epochs: 8, steps_per_epoch: 5, batch_size: 8, averaging: 0.5, lr: 0.01}
 """
 

@@ -25,7 +25,7 @@ training: {epochs: 1, steps_per_epoch: 3, batch_size: 8}
 contestants:
   - name: unet
     network: gated_unet
-    network_options: {window_length: 128, width: 8, skip_width: 8, expansion: 1, kernel: 3, dilations: [1, 2]}
+    network_options: {window_length: 256, width: 8, skip_width: 8, expansion: 1, kernel: 3, dilations: [1, 2]}
   - name: transformer
     network: nilmformer
     network_options: {window_length: 64, width: 8, heads: 2, num_blocks: 1}

@@ -19,7 +19,7 @@ from energy_dissagregation_mlops.networks import NETWORKS, Network, build
 
 APPLIANCES = ("kettle", "fridge", "washing machine")
 SMALL: Mapping[str, Mapping[str, object]] = {
-    "gated_unet": {"window_length": 112, "width": 8, "skip_width": 8, "dilations": (1, 2)},
+    "gated_unet": {"window_length": 272, "width": 8, "skip_width": 8, "dilations": (1,)},
     "seq2point": {"window_length": 31},
     "bert4nilm": {"window_length": 32, "width": 8, "heads": 2, "num_blocks": 1, "dropout": 0},
     "nilmformer": {"window_length": 32, "width": 8, "heads": 2, "num_blocks": 1, "dropout": 0},

@@ -16,16 +16,17 @@ def test_five_appliances_take_under_300_thousand_weights() -> None:
     assert sum(weight.numel() for weight in build("gated_unet", APPLIANCES, {}).parameters()) < 300_000
 
 
-def test_it_sees_about_three_hours_of_minutes_to_either_side() -> None:
+def test_it_sees_about_six_hours_of_minutes_to_either_side() -> None:
     network = build("gated_unet", APPLIANCES, {})
-    # Seven blocks of kernel 5: 2 * (1 + 2 + 4 + 8 + 4 + 2 + 1) steps of 4 samples, and 8 at full rate.
-    assert network.margin == 2 * 22 * 4 + 8
+    # Five blocks of kernel 5: 2 * (1 + 2 + 4 + 2 + 1) steps of 16 samples. Two at a quarter of the rate: 2 * 2 steps
+    # of 4. Then 15 of a step's own, 4 of the stem and 1 for a difference: 36, which take three steps of 16.
+    assert network.margin == 2 * 10 * 16 + 3 * 16
 
 
 def test_what_passes_its_blocks_keeps_its_size_before_any_training() -> None:
     torch.manual_seed(0)
     blocks = build("gated_unet", APPLIANCES, {}).get_submodule("blocks")
-    features = torch.randn(2, 64, 1, 256)
+    features = torch.randn(2, 80, 1, 256)
     assert 1 < blocks(features).std() / features.std() < 2
 
 
@@ -44,8 +45,8 @@ def test_a_missing_sample_is_told_from_one_of_no_power() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"window_length": 502}, "multiple of 4 and at least 372 .* found 502"),
-        ({"window_length": 368}, "multiple of 4 and at least 372 .* found 368"),
+        ({"window_length": 1000}, "multiple of 16 and at least 752 .* found 1000"),
+        ({"window_length": 736}, "multiple of 16 and at least 752 .* found 736"),
         ({"kernel": 4}, "odd kernel, found 4: take 5"),
     ],
 )
@@ -56,4 +57,4 @@ def test_options_that_do_not_fit_together_say_what_would(options: dict[str, int]
 
 def test_the_shortest_window_has_a_core_of_one_step() -> None:
     config = Config()
-    assert build("gated_unet", APPLIANCES, {"window_length": 2 * config.margin + 4}).core == 4
+    assert build("gated_unet", APPLIANCES, {"window_length": 2 * config.margin + 16}).core == 16

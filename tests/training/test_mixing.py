@@ -71,10 +71,10 @@ def test_a_target_is_unknown_where_the_mains_are_missing(data):
     assert batch.power.transpose(1, 2)[missing].isnan().all()
 
 
-def one_kettle(*, stretch, scale, place):
-    """A house with one 4-sample activation from sample 100 on, put into a window of an empty one."""
+def one_kettle(*, stretch, scale, place, levels=(1000, 1000, 1000, 1000), bend=1.0, warp=0.0, phase=0.0):
+    """A house with one activation of these watts from sample 100 on, put into a window of an empty one."""
     power = np.zeros((1, 200), np.float32)
-    power[0, 100:104] = 1000
+    power[0, 100 : 100 + len(levels)] = levels
     series = [
         TrainingSeries(
             name=name,
@@ -82,21 +82,26 @@ def one_kettle(*, stretch, scale, place):
             sample_period=60.0,
             mains=np.full(200, 50, np.float32) + own[0],
             power=own,
-            on=own > 500,
+            on=own > 50,
             metered=np.array([True]),
         )
         for name, own in (("a", power), ("b", np.zeros_like(power)))
     ]
     data = TrainingData.of(series, window_length=WINDOW, margin=MARGIN, device=CPU)
     sampler = Sampler(
-        data, replace(CONFIG, batch_size=1, replace=1.0, remove=0.0), window_length=WINDOW, margin=MARGIN
-    )
+        data, replace(CONFIG, batch_size=1, replace=1.0, remove=0.0, strangers=0.0),
+        window_length=WINDOW, margin=MARGIN,
+    )  # fmt: skip
     draw = replace(
         sampler.draw(0),
         begin=np.array([data.begin[1] + 10]),
         place=np.array([[place]]),
         stretch=np.array([[stretch]], np.float32),
         scale=np.array([[scale]], np.float32),
+        bend=np.array([[bend]], np.float32),
+        warp=np.array([[warp]], np.float32),
+        warp_wave=np.array([[16.0]], np.float32),
+        warp_phase=np.array([[phase]], np.float32),
     )
     return mixed(data, draw, window_length=WINDOW, margin=MARGIN)
 
@@ -121,3 +126,64 @@ def test_what_lies_beyond_the_stretch_of_an_activation_adds_nothing():
     batch = one_kettle(stretch=0.05, scale=1.0, place=60)
     assert torch.isfinite(batch.power).all()
     assert batch.power[0, 0, :50].sum() == 0
+
+
+def test_a_bend_lowers_what_draws_little_and_leaves_a_kilowatt():
+    batch = one_kettle(stretch=1.0, scale=1.0, place=30, levels=(100, 1000, 1000, 2000), bend=1.25)
+    found = batch.power[0, 0, 24:28].tolist()
+    assert found == pytest.approx([1000 * 0.1**1.25, 1000, 1000, 1000 * 2**1.25], rel=1e-4)
+
+
+@pytest.mark.parametrize("phase", np.linspace(0, 2 * np.pi, 7))
+def test_a_warp_stretches_phases_unevenly_and_never_turns_them_round(phase):
+    rising = tuple(range(100, 2100, 100))
+    even, warped = (
+        one_kettle(stretch=1.0, scale=1.0, place=28, levels=rising, warp=warp, phase=phase).power[0, 0]
+        for warp in (0.0, 0.95)
+    )
+    assert not torch.equal(even, warped)
+    rises = warped[: int(warped.argmax()) + 1].diff()
+    assert (rises >= -1e-3).all() and rises.max() > 150 and rises[rises > 0].min() < 50
+
+
+def with_rest(name, *, rest, metered, target=0.0):
+    own = np.full((2, 400), target, np.float32)
+    own[~np.array(metered)] = np.nan
+    return TrainingSeries(
+        name=name, start=0.0, sample_period=60.0, mains=np.full(400, rest + 2 * target, np.float32),
+        power=own, on=np.zeros(own.shape, bool), metered=np.array(metered),
+    )  # fmt: skip
+
+
+def test_a_stranger_comes_into_the_mains_and_into_no_target():
+    series = [
+        with_rest("a:1", rest=100, metered=[True, True]),
+        with_rest("b:1", rest=700, metered=[True, True]),
+    ]
+    data = TrainingData.of(series, window_length=WINDOW, margin=MARGIN, device=CPU)
+    draw, batch = batch_of(
+        data, strangers=1.0, replace=0.0, remove=0.0, active_share=0.0, batch_size=200, shares={"b": 1e-9}
+    )
+    assert draw.strange.all()
+    added = batch.mains - 100
+    inside = ~batch.mains.isnan() & (added > 0)
+    scale = torch.from_numpy(draw.strange_scale)[:, None].expand_as(added)
+    torch.testing.assert_close(added[inside], 100 * scale[inside], rtol=1e-4, atol=1e-2)
+    assert batch.power.nan_to_num(0).sum() == 0
+
+
+def test_no_stranger_comes_from_a_home_that_may_hide_a_target():
+    series = [
+        with_rest("whole:1", rest=100, metered=[True, True]),
+        with_rest("half:1", rest=700, metered=[True, False]),
+    ]
+    data = TrainingData.of(series, window_length=WINDOW, margin=MARGIN, device=CPU)
+    draw = Sampler(
+        data, replace(CONFIG, strangers=1.0, batch_size=500, active_share=0.0),
+        window_length=WINDOW, margin=MARGIN,
+    ).draw(0)  # fmt: skip
+    into_whole = draw.begin < data.begin[1]
+    from_half = draw.strange_begin >= data.begin[1]
+    assert not draw.strange[into_whole & from_half].any()
+    assert draw.strange[~(into_whole & from_half)].all()
+    assert (into_whole & from_half).any() and (into_whole & ~from_half).any()

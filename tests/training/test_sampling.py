@@ -101,3 +101,12 @@ def test_an_appliance_without_an_activation_is_never_added():
     draw = sampler(data, replace=1.0, remove=0.0).draw(0)
     assert draw.added[:, 0].all()
     assert not draw.added[:, 1].any()
+
+
+def test_a_data_set_is_drawn_from_as_often_as_its_share_says_whatever_its_size():
+    small, large = home(1, length=400), [replace(home(k, length=3000), name=f"large:{k}") for k in (2, 3)]
+    data = TrainingData.of([small, *large], window_length=64, margin=4, device=torch.device("cpu"))
+    for shares, expected in (({}, 1 / 2), ({"large": 3.0}, 1 / 4)):
+        drawn = sampler(data, batch_size=4000, active_share=0.5, shares=shares).draw(0)
+        assert np.mean(drawn.begin < data.end[0]) == pytest.approx(expected, abs=0.04)
+        assert np.mean(drawn.source < data.end[0]) == pytest.approx(expected, abs=0.04)

@@ -5,7 +5,8 @@ It does not know which homes are trained on, nor which network.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from energy_dissagregation_mlops.errors import ConfigError
@@ -41,6 +42,14 @@ class TrainingConfig:
     remove: float = 0.2  # chance that an appliance is taken out of a window
     stretch: tuple[float, float] = (0.6, 1.5)  # what comes in lasts so many times as long
     scale: tuple[float, float] = (0.7, 1.3)  # and takes so many times the power
+    warp: float = 0.6  # how unevenly its phases are stretched: 0 evenly, below 1 so that none is turned round
+    bend: float = (
+        0.25  # what draws little (a motor) against what draws much (a heater): W to the power of 1 +- bend
+    )
+    strangers: float = 0.3  # chance that what no plug measures elsewhere comes into a window too
+    shares: Mapping[str, float] = field(
+        default_factory=dict
+    )  # how often a data set is drawn from; 1 where not named
 
     gate_weight: float = 1.0  # of the on/off term, against the power term
     balance: float = 0.7  # 0: appliances weigh by their use; 1: as if each were used as much as the others
@@ -57,6 +66,12 @@ class TrainingConfig:
         for name in ("active_share", "replace", "remove", "warm_up", "balance"):
             self._expect(name, 0 <= getattr(self, name) <= 1, "a share from 0 to 1")
         self._expect("remove", self.replace + self.remove <= 1, "at most 1 together with replace")
+        for name in ("warp", "bend"):
+            self._expect(name, 0 <= getattr(self, name) < 1, "a number from 0 to below 1")
+        self._expect("strangers", 0 <= self.strangers <= 1, "a share from 0 to 1")
+        self._expect(
+            "shares", all(0 < share < float("inf") for share in self.shares.values()), "numbers above 0"
+        )
         self._expect("averaging", 0 <= self.averaging < 1, "a decay from 0 to below 1")
         self._expect("validation_fraction", 0 <= self.validation_fraction <= 0.5, "a share from 0 to 0.5")
         for name in ("stretch", "scale"):

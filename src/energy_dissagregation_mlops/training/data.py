@@ -73,6 +73,9 @@ class TrainingData:
     begin: IndexArray  # (M,) where a stretch begins, its missing samples included
     end: IndexArray  # (M,) and ends
     house: IndexArray  # (M,) which house it is of
+    dataset: tuple[str, ...]  # (M,) and of which data set
+    metered: BoolArray  # (M, A) whether the house has a meter for the appliance
+    rest: Tensor  # (S,) W, the mains without all that is metered; 0 where missing
 
     @classmethod
     def of(
@@ -98,6 +101,8 @@ class TrainingData:
             power[:, place] = one.known_power()
             on[:, place] = one.on & np.isfinite(power[:, place])
         names = sorted({one.name for one in series})
+        # A plug and the mains meter disagree a little: nothing is below zero.
+        rest = np.nan_to_num(np.clip(mains - np.nan_to_num(power).sum(axis=0), 0, None))
         return cls(
             mains=torch.from_numpy(mains).to(device),
             power=torch.from_numpy(power).to(device),
@@ -105,6 +110,9 @@ class TrainingData:
             begin=begin,
             end=end,
             house=np.asarray([names.index(one.name) for one in series], dtype=np.int64),
+            dataset=tuple(one.name.rpartition(":")[0] for one in series),
+            metered=np.stack([one.metered for one in series]),
+            rest=torch.from_numpy(rest).to(device),
         )
 
 

@@ -12,12 +12,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from energy_dissagregation_mlops.training.data import TrainingData
 from energy_dissagregation_mlops.training.sampling import Draw
+
+_BEND_AT = 1000.0  # W, which a bend leaves as they are
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +46,7 @@ def mixed(data: TrainingData, draw: Draw, *, window_length: int, margin: int) ->
     own = torch.where(gone, power, 0.0)
     incoming, incoming_on = _additions(data, draw, window_length=window_length)
     # The plug and the mains meter disagree a little: what is left of the mains is not below zero.
-    mains = (mains - own.sum(dim=1)).clamp(min=0) + incoming.sum(dim=1)
+    mains = (mains - own.sum(dim=1)).clamp(min=0) + incoming.sum(dim=1) + _strange(data, draw, window_length)
     power = power - own + incoming
     on = (on & ~gone) | incoming_on
 
@@ -66,7 +69,10 @@ def _additions(data: TrainingData, draw: Draw, *, window_length: int) -> tuple[T
 
     number = torch.from_numpy(appliance).to(device)[:, None]
     offset = torch.arange(window_length, device=device) - chosen(draw.place)  # (B, L)
-    at = chosen(draw.source) + offset / chosen(draw.stretch)
+    # A wave on top of the even stretch; its slope stays below that of the stretch, so that time runs on.
+    angle = 2 * torch.pi * offset / chosen(draw.warp_wave) + chosen(draw.warp_phase)
+    moved = chosen(draw.warp) * chosen(draw.warp_wave) / (2 * torch.pi) * torch.sin(angle)
+    at = chosen(draw.source) + (offset + moved) / chosen(draw.stretch)
     # A stretch begins and ends with a missing sample, so what lies beyond it adds nothing.
     at = torch.maximum(torch.minimum(at, chosen(draw.source_end - 1)), chosen(draw.source_begin))
     before = at.floor()
@@ -75,9 +81,19 @@ def _additions(data: TrainingData, draw: Draw, *, window_length: int) -> tuple[T
     right = torch.minimum(left + 1, chosen(draw.source_end - 1))
     value = torch.lerp(_while_on(data, number, left), _while_on(data, number, right), share)
     rows = torch.from_numpy(window).to(device), number[:, 0]
-    power[rows] = value * chosen(draw.scale)
+    bent = _BEND_AT * (value / _BEND_AT).clamp(min=0) ** chosen(draw.bend)
+    power[rows] = bent * chosen(draw.scale)
     on[rows] = data.on[number, torch.where(share < 0.5, left, right)]
     return power, on
+
+
+def _strange(data: TrainingData, draw: Draw, window_length: int) -> Tensor:
+    """Power (N, L) W that no plug measured, of other homes or times; 0 where none comes in."""
+    device = data.mains.device
+    begin = torch.from_numpy(draw.strange_begin).to(device)
+    rest = data.rest[begin[:, None] + torch.arange(window_length, device=device)]
+    scale = torch.from_numpy(np.where(draw.strange, draw.strange_scale, np.float32(0))).to(device)
+    return rest * scale[:, None]
 
 
 def _while_on(data: TrainingData, number: Tensor, at: Tensor) -> Tensor:

@@ -8,7 +8,9 @@ Shapes: N windows of the global batch, L window_length, A appliances, M stretche
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,9 @@ from numpy.typing import NDArray
 from energy_dissagregation_mlops.training.config import TrainingConfig
 from energy_dissagregation_mlops.training.data import IndexArray, TrainingData
 from energy_dissagregation_mlops.vocabulary import BoolArray
+
+_WARP_WAVES = (16.0, 160.0)  # samples: from a phase of an activation to all of it
+_STRANGE_SCALES = (0.4, 1.6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +36,13 @@ class Draw:
     place: IndexArray  # (N, A) which sample of the window that middle falls on
     stretch: NDArray[np.float32]  # (N, A) it lasts so many times as long
     scale: NDArray[np.float32]  # (N, A) and takes so many times the power
+    bend: NDArray[np.float32]  # (N, A) W to this power besides, about 1 kW
+    warp: NDArray[np.float32]  # (N, A) how far a moment of it is moved, as a share of what keeps their order
+    warp_wave: NDArray[np.float32]  # (N, A) samples of one wave of that
+    warp_phase: NDArray[np.float32]  # (N, A) rad, where it begins
+    strange: BoolArray  # (N,) what no plug measures elsewhere comes in
+    strange_begin: IndexArray  # (N,) where that begins
+    strange_scale: NDArray[np.float32]  # (N,) and takes so many times the power
 
     def rows(self, rows: slice) -> Draw:
         """Some of the windows."""
@@ -61,8 +73,12 @@ class Sampler:
         self._config = config
         self._window_length = window_length
         self._margin = margin
-        self._starts_up_to = np.cumsum(data.end - data.begin - window_length + 1)
-        self._activations = tuple(activations_in(data, number) for number in range(len(data.power)))
+        self._starts = data.end - data.begin - window_length + 1  # (M,) windows that begin in a stretch
+        self._weight = np.array([config.shares.get(name, 1.0) for name in data.dataset])
+        self._stretch_up_to = _up_to(self._starts * self._weight / _sums(self._starts, data.dataset))
+        self._activations = tuple(
+            activations_in(data, number, weight=self._weight) for number in range(len(data.power))
+        )
 
     def draw(self, step: int) -> Draw:
         """The global batch of a step."""
@@ -72,8 +88,10 @@ class Sampler:
         known = np.array([len(one.middle) > 0 for one in self._activations])
         added = (fate < self._config.replace) & known
         source, stretch_of = self._sources(rng, shape)
+        begin = self._begins(rng)
+        strange, strange_begin = self._strangers(rng, begin)
         return Draw(
-            begin=self._begins(rng),
+            begin=begin,
             gone=added | (fate >= 1 - self._config.remove),
             added=added,
             source=source,
@@ -82,16 +100,35 @@ class Sampler:
             place=rng.integers(0, self._window_length, shape),
             stretch=_log_uniform(rng, self._config.stretch, shape),
             scale=_log_uniform(rng, self._config.scale, shape),
+            bend=rng.uniform(1 - self._config.bend, 1 + self._config.bend, shape).astype(np.float32),
+            warp=rng.uniform(0, self._config.warp, shape).astype(np.float32),
+            warp_wave=_log_uniform(rng, _WARP_WAVES, shape),
+            warp_phase=rng.uniform(0, 2 * np.pi, shape).astype(np.float32),
+            strange=strange,
+            strange_begin=strange_begin,
+            strange_scale=_log_uniform(rng, _STRANGE_SCALES, begin.shape),
         )
+
+    def _anywhere(self, rng: np.random.Generator, size: int) -> tuple[IndexArray, IndexArray]:
+        """Where windows begin, (N,), and in which stretches, (N,)."""
+        stretch = np.minimum(
+            np.searchsorted(self._stretch_up_to, rng.random(size), side="right"), len(self._starts) - 1
+        )
+        begin = self._data.begin[stretch] + (rng.random(size) * self._starts[stretch]).astype(np.int64)
+        return begin, stretch
+
+    def _strangers(self, rng: np.random.Generator, begin: IndexArray) -> tuple[BoolArray, IndexArray]:
+        """Whose rest comes in: from homes that meter what the window's home meters, so that no target is in it."""
+        strange_begin, source = self._anywhere(rng, len(begin))
+        metered = self._data.metered
+        stretch = np.searchsorted(self._data.end, begin, side="right")
+        free = ~(metered[stretch] & ~metered[source]).any(axis=1)
+        return (rng.random(len(begin)) < self._config.strangers) & free, strange_begin
 
     def _begins(self, rng: np.random.Generator) -> IndexArray:
         """Windows anywhere, and windows with an activation somewhere in their core."""
         size = self._config.batch_size
-        number = rng.integers(0, self._starts_up_to[-1], size)
-        stretch_of = np.searchsorted(self._starts_up_to, number, side="right")
-        begin = (
-            self._data.end[stretch_of] - self._window_length - (self._starts_up_to[stretch_of] - 1 - number)
-        )
+        begin, _ = self._anywhere(rng, size)
         in_core = rng.integers(self._margin, self._window_length - self._margin, size)
         wanted = rng.random(size) < self._config.active_share
         appliance = rng.integers(0, len(self._activations), size)
@@ -114,16 +151,40 @@ class Sampler:
         return middle, stretch
 
 
-def activations_in(data: TrainingData, number: int) -> Activations:
-    """The activations of the appliance with this number: unbroken on-states."""
+def activations_in(
+    data: TrainingData, number: int, *, weight: NDArray[np.float64] | None = None
+) -> Activations:
+    """The activations of the appliance with this number: unbroken on-states.
+
+    ``weight`` (M,) says how often a stretch's data set is drawn from, against the others.
+    """
     on = data.on[number].cpu().numpy()
     edges = np.flatnonzero(np.diff(on.astype(np.int8), prepend=0, append=0))
     middle = edges.reshape(-1, 2).sum(axis=1) // 2
     stretch = np.searchsorted(data.end, middle, side="right")
     house = data.house[stretch]
-    weight = 1 / np.bincount(house)[house] if len(house) else np.empty(0)
+    if not len(house):
+        return Activations(middle=middle, stretch=stretch, up_to=np.empty(0))
+    chance = 1 / np.bincount(house)[house]
+    of_dataset = [data.dataset[number] for number in stretch]
+    chance = chance / _sums(chance, of_dataset)
+    return Activations(
+        middle=middle, stretch=stretch, up_to=_up_to(chance if weight is None else chance * weight[stretch])
+    )
+
+
+def _sums(values: NDArray[Any], names: Sequence[str]) -> NDArray[np.float64]:
+    """For each value (R,) the sum of those with the same name."""
+    _, number = np.unique(np.asarray(names), return_inverse=True)
+    sums = np.bincount(number, weights=values)[number]
+    return sums.astype(np.float64)
+
+
+def _up_to(weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cumulative chances (R,) from weights above 0."""
     total = np.cumsum(weight)
-    return Activations(middle=middle, stretch=stretch, up_to=total / total[-1] if len(total) else total)
+    chances: NDArray[np.float64] = total / total[-1]
+    return chances
 
 
 def _log_uniform(

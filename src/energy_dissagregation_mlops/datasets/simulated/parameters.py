@@ -156,13 +156,18 @@ def _load(path: Path, _modified: int) -> Ranges:
         raise ConfigError(f"{path}: expected YAML as its header says ({reason}); correct it") from None
 
 
-def simulation_ranges() -> Ranges:
+def simulation_ranges(path: Path | None = None) -> Ranges:
     """What the configuration file says.
 
+    Args:
+        path: of another file like it.
+
     Raises:
-        ConfigError: the file is not as its header says; the message names the first wrong line.
+        ConfigError: the file is not as its header says, or can't be read; the message names the first wrong line.
     """
-    path = config_file(SIMULATION_FILE)
+    path = path or config_file(SIMULATION_FILE)
+    if not path.is_file():
+        raise ConfigError(f"{path}: expected a file of ranges like {SIMULATION_FILE}, found none there")
     return _load(path, path.stat().st_mtime_ns)
 
 

@@ -68,10 +68,13 @@ class _Job:
     seed: int
 
 
-def simulate(path: Path, *, houses: int, days: int, seed: int, progress: Progress | None = None) -> Path:
+def simulate(
+    path: Path, *, houses: int, days: int, seed: int, ranges: Ranges | None = None,
+    progress: Progress | None = None,
+) -> Path:  # fmt: skip
     """Write homes that nobody lives in, numbered from 1, in the NILMTK HDF5 layout.
 
-    Houses are drawn from the ranges of ``configs/simulation.yaml``. The same arguments give the same
+    Houses are drawn from ``ranges``, by default those of ``configs/simulation.yaml``. The same arguments give the same
     bytes, and house k is the same whatever the number of houses. ``days`` are local days.
 
     Raises:
@@ -81,7 +84,7 @@ def simulate(path: Path, *, houses: int, days: int, seed: int, progress: Progres
     for name, value, least in (("houses", houses, 1), ("days", days, 1), ("seed", seed, 0)):
         if value < least:
             raise ConfigError(f"{name} is {value}: expected a whole number of at least {least}")
-    ranges = simulation_ranges()
+    ranges = ranges or simulation_ranges()
     with (
         atomic_file(path) as aside,
         tempfile.TemporaryDirectory(dir=path.parent, prefix=".simulating-") as folder,
