@@ -33,7 +33,6 @@ from torch import Tensor, nn
 from energy_dissagregation_mlops.bundle import ApplianceCard, Card, InputStatistics
 from energy_dissagregation_mlops.export import check_parity, to_onnx
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
-from energy_dissagregation_mlops.inference.runtimes import OnnxRuntime
 from energy_dissagregation_mlops.networks import Network, build
 
 APPLIANCES = ("kettle", "fridge", "washing machine", "microwave", "dishwasher")
@@ -122,7 +121,7 @@ class NilmTransformer(nn.Module):
 
 def our_year(network: Network, path: Path, *, threads: int) -> Callable[[], int]:
     """A turn over a home-year, through the path that users are served: windows, graph, on-states, limits, rest."""
-    disaggregator = Disaggregator(card_of(network), OnnxRuntime(path, threads=threads))
+    disaggregator = Disaggregator.on_cores(card_of(network), path, threads=threads)
     mains = np.random.default_rng(0).uniform(50, 5000, YEAR).astype(np.float32)
 
     def turn() -> int:

@@ -9,12 +9,14 @@ Shapes: T series length, N windows, L window_length, A appliances, K core.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from pathlib import Path
 from typing import Self
 
 import numpy as np
 
 from energy_dissagregation_mlops.bundle import Bundle, Card
+from energy_dissagregation_mlops.cores import available_cores
 from energy_dissagregation_mlops.inference.calibrated import Calibrated
 from energy_dissagregation_mlops.inference.runtimes import Answer, OnnxRuntime, Runtime
 from energy_dissagregation_mlops.signals import ResampleConfig, Resampler
@@ -42,10 +44,20 @@ class Disaggregator:
     def load(cls, bundle: Bundle, *, threads: int | None = None) -> Self:
         """Load a bundle's graph.
 
+        Args:
+            bundle: an opened bundle.
+            threads: how many runs of a long series are computed at a time; None means as many as there are cores.
+
         Raises:
             BundleError: ONNX Runtime can't run it.
         """
-        return cls(bundle.card, OnnxRuntime(bundle.graph, threads=threads))
+        return cls.on_cores(bundle.card, bundle.graph, threads=threads or available_cores())
+
+    @classmethod
+    def on_cores(cls, card: Card, graph: Path, *, threads: int) -> Self:
+        """One whose runs have a thread each: two side by side are faster than one on two threads (docs/log.md)."""
+        pool = ThreadPoolExecutor(threads, thread_name_prefix="graph") if threads > 1 else None
+        return cls(card, OnnxRuntime(graph, threads=1), pool=pool)
 
     def resampler(self, *, max_power: float = float("inf"), max_gap: float | None = None) -> Resampler:
         """What brings readings onto the bundle's grid, as its training data was."""

@@ -42,11 +42,11 @@ class TrainingConfig:
     remove: float = 0.2  # chance that an appliance is taken out of a window
     stretch: tuple[float, float] = (0.6, 1.5)  # what comes in lasts so many times as long
     scale: tuple[float, float] = (0.7, 1.3)  # and takes so many times the power
-    warp: float = 0.6  # how unevenly its phases are stretched: 0 evenly, below 1 so that none is turned round
+    warp: float = 0.4  # how unevenly its phases are stretched: 0 evenly, below 1 so that none is turned round
     bend: float = (
         0.25  # what draws little (a motor) against what draws much (a heater): W to the power of 1 +- bend
     )
-    strangers: float = 0.3  # chance that what no plug measures elsewhere comes into a window too
+    strangers: float = 0.15  # chance that what no plug measures elsewhere comes into a window too
     shares: Mapping[str, float] = field(
         default_factory=dict
     )  # how often a data set is drawn from; 1 where not named
