@@ -1,0 +1,102 @@
+"""Makes a bundle of one's own the one that ships with the package.
+
+    python scripts/ship_model.py general [--check HOME.parquet]
+
+What ships is made only to be served: without the weights apart from the graph, and with the graph's weights stored in
+half precision, which ONNX Runtime widens once, when it loads them. That halves the file. The script takes apart what
+--check names (a meter's file of any kind) before and after, and says by how much the two differ.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from energy_dissagregation_mlops import settings
+from energy_dissagregation_mlops.bundle import GRAPH, WEIGHTS, Bundle
+from energy_dissagregation_mlops.datasets.opening import open_dataset
+from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
+from energy_dissagregation_mlops.registry import SHIPPED, Registry
+from energy_dissagregation_mlops.vocabulary import MAINS, Disaggregation
+
+SMALL = 256  # numbers; biases and constants stay as they are
+
+
+def main() -> None:
+    """Write the bundle to its place in the package."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("bundle", help="name or name@version in MODELS_PATH")
+    parser.add_argument("--check", type=Path, help="a home to compare the answers on")
+    arguments = parser.parse_args()
+    own = Registry(settings.MODELS_PATH.value(), shipped=None).resolve(arguments.bundle)
+    with tempfile.TemporaryDirectory() as folder:
+        registry = Registry(Path(folder), shipped=None)
+        made = registry.add(own.card.name, lambda place, version: _fill(place, version, own))
+        registry.promote(made.card.reference)
+        if arguments.check:
+            _compare(own, made, arguments.check)
+        shutil.rmtree(SHIPPED, ignore_errors=True)
+        shutil.copytree(folder, SHIPPED)
+    sizes = sum(path.stat().st_size for path in SHIPPED.rglob("*") if path.is_file())
+    sys.stdout.write(f"{SHIPPED}: {made.card.reference}, {sizes / 1000:.0f} kB\n")
+
+
+def _fill(place: Path, version: str, own: Bundle) -> None:
+    for path in own.folder.iterdir():
+        if path.name not in (WEIGHTS, GRAPH, "SHA256SUMS"):
+            shutil.copyfile(path, place / path.name)
+    card = own.card.model_copy(update={"version": version})
+    (place / "card.json").write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    graph = onnx.load(own.graph)
+    _store_in_half(graph.graph)
+    onnx.checker.check_model(graph)
+    onnx.save(graph, place / GRAPH)
+
+
+def _store_in_half(graph: onnx.GraphProto) -> None:
+    """Let large weights be half precision in the file, and a cast bring each back."""
+    casts = []
+    for weight in graph.initializer:
+        values = numpy_helper.to_array(weight)
+        if weight.data_type != TensorProto.FLOAT or values.size < SMALL:
+            continue
+        name = weight.name
+        weight.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
+        casts.append(helper.make_node("Cast", [f"{name}_half"], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _compare(own: Bundle, made: Bundle, path: Path) -> None:
+    before, after = (_taken_apart(bundle, path) for bundle in (own, made))
+    for row, name in enumerate(before.appliances):
+        energies = [float(np.nansum(found.power[row])) for found in (before, after)]
+        change = energies[1] / energies[0] - 1 if energies[0] else 0.0
+        differs = np.mean(before.on[row] != after.on[row])
+        sys.stdout.write(f"{name}: energy {change:+.3%}, on-state differs in {differs:.4%} of the samples\n")
+
+
+def _taken_apart(bundle: Bundle, path: Path) -> Disaggregation:
+    disaggregator = Disaggregator.load(bundle)
+    home = open_dataset(path)
+    number = next(iter(home.houses()))
+    (mains,) = (meter for meter in home.meters(number) if meter.name == MAINS)
+    resampler = disaggregator.resampler()
+    for readings in home.read(number, mains.channels[0]):
+        resampler.add(readings)
+    series = resampler.result()
+    if series is None:
+        sys.exit(f"{path} holds no readings")
+    return disaggregator.disaggregate(series.power, start=series.start)
+
+
+if __name__ == "__main__":
+    main()
