@@ -20,7 +20,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from energy_dissagregation_mlops import settings
-from energy_dissagregation_mlops.bundle import GRAPH, WEIGHTS, Bundle
+from energy_dissagregation_mlops.bundle import GRAPH, SUMS, WEIGHTS, Bundle, write_card
 from energy_dissagregation_mlops.datasets.opening import open_dataset
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.registry import SHIPPED, Registry
@@ -50,10 +50,10 @@ def main() -> None:
 
 def _fill(place: Path, version: str, own: Bundle) -> None:
     for path in own.folder.iterdir():
-        if path.name not in (WEIGHTS, GRAPH, "SHA256SUMS"):
+        if path.name not in (WEIGHTS, GRAPH, SUMS):
             shutil.copyfile(path, place / path.name)
     card = own.card.model_copy(update={"version": version})
-    (place / "card.json").write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    write_card(place, card)
     graph = onnx.load(own.graph)
     _store_in_half(graph.graph)
     onnx.checker.check_model(graph)
