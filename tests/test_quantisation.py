@@ -29,7 +29,7 @@ HouseMaker = Callable[..., StoredHouse]
 
 RUN = RunConfig(
     name="run", description="For a test.", test_houses=(),
-    network_options={"window_length": 128, "width": 32, "skip_width": 32, "dilations": [1, 2]},
+    network_options={"window_length": 256, "width": 32, "skip_width": 32, "dilations": [1]},
     training=TrainingConfig(epochs=1, steps_per_epoch=60, batch_size=8, lr=0.004, averaging=0.9),
 )  # fmt: skip
 

@@ -64,7 +64,7 @@ class Options(_Request):
     )  # fmt: skip
     bundle: str | None = Field(
         default=None, max_length=200, description="name@version, or name for its production; the one in production",
-        examples=["simulated@1"],
+        examples=["general@1"],
     )  # fmt: skip
     price_per_kwh: float | None = Field(
         default=None, ge=0, le=MAX_PRICE, description="in your currency; without it costs are null", examples=[0.3]
