@@ -52,7 +52,7 @@ MINUTE = 60  # s
 DAY = 1440  # minutes
 HOUSEHOLDS = 20
 SEED = 7
-HOMES_A_FILE = 20  # of rows
+HOMES_A_FILE = 5  # of rows
 LOOP, ONE, TWO, ROWS = (
     "loop over `predict`",
     "`batch`, one worker",
