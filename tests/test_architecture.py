@@ -145,7 +145,7 @@ def test_no_module_is_part_of_a_cycle() -> None:
 
 
 @pytest.mark.parametrize(("rooms", "forbidden"), table("| rooms | never reach |"))
-def test_what_is_served_never_reaches_raw_data_or_training(rooms: str, forbidden: str) -> None:
+def test_what_is_served_or_trains_never_reaches_raw_data(rooms: str, forbidden: str) -> None:
     graph = rooms_graph(import_graph(trees()))
     for name in names(rooms):
         assert reached(name, graph) & set(names(forbidden)) == set(), name

@@ -129,6 +129,9 @@ class Dataset(Protocol):
         ...
 
 
+SIMULATED = "Simulated homes"  # the name of that data set in its own metadata, and so in manifests and cards
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disaggregation:
     """Mains taken apart, on a regular grid. Parts and ``other`` sum to the mains; NaN where it is missing."""

@@ -37,7 +37,7 @@ def installed(image: str, *modules: str) -> set[str]:
     [
         ("api", {"onnxruntime", "fastapi"}, {"torch", "h5py", "pandas", "pyarrow", "typer", "pytest"}),
         ("cli", {"onnxruntime", "pyarrow", "h5py"}, {"torch", "onnx", "fastapi", "pytest"}),
-        ("train", {"torch", "onnx", "onnxruntime"}, {"h5py", "pandas", "fastapi", "pytest"}),
+        ("train", {"torch", "onnx", "onnxruntime"}, {"h5py", "pandas", "pyarrow", "pytest"}),
         ("dev", {"torch", "fastapi", "pytest", "mypy"}, set()),
     ],
 )

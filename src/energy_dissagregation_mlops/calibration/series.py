@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from energy_dissagregation_mlops.bundle import Card
-from energy_dissagregation_mlops.datasets.simulated import TITLE as SIMULATED
 from energy_dissagregation_mlops.store import StoredHouse
-from energy_dissagregation_mlops.vocabulary import BoolArray, FloatArray
+from energy_dissagregation_mlops.vocabulary import SIMULATED, BoolArray, FloatArray
 
 Span = tuple[int, int]  # its first sample, and the first after it
 

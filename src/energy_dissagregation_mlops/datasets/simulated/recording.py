@@ -37,9 +37,9 @@ from energy_dissagregation_mlops.datasets.simulated.parameters import (
 )
 from energy_dissagregation_mlops.errors import ConfigError
 from energy_dissagregation_mlops.files import atomic_file
-from energy_dissagregation_mlops.vocabulary import MAINS, Quantity
+from energy_dissagregation_mlops.vocabulary import MAINS, SIMULATED, Quantity
 
-TITLE = "Simulated homes"  # the data set's name in its own metadata
+TITLE = SIMULATED
 LICENCE = "CC0-1.0"
 
 # Houses done so far, and all of them.
