@@ -136,7 +136,7 @@ def test_help_waits_for_no_heavy_room():
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
     commands = made.stdout[made.stdout.index("Commands:") :].splitlines()[1:]
     assert [line.split()[0] for line in commands if line] == [
-        "download", "simulate", "inspect", "preprocess", "train", "calibrate", "evaluate", "benchmark", "predict", "batch",
+        "download", "simulate", "inspect", "preprocess", "train", "tune", "calibrate", "evaluate", "benchmark", "predict", "batch",
         "export", "models", "runs",
     ]  # fmt: skip
     assert not any(line.endswith("...") for line in commands)

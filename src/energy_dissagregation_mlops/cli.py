@@ -226,6 +226,44 @@ app.command()(train)
 
 
 @app.command()
+def tune(
+    config: Annotated[Path, typer.Argument(help="A run's YAML file with a section 'search'.")],
+    trials: Annotated[int, typer.Option(help="Of the whole search, earlier ones among them.", min=1)] = 20,
+    jobs: Annotated[int, typer.Option(help="Processes that train side by side.", min=1)] = 1,
+    output: Annotated[
+        Path | None, typer.Option(help="The best run's YAML; by default in reports/searches.")
+    ] = None,
+    data_folder: Annotated[
+        Path | None, typer.Option(help="The store; by default DATA_PATH/processed.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Search for a run's best settings, by validation.
+
+    Run it again after an interruption: what is done is kept.
+    """
+    from energy_dissagregation_mlops.cores import set_up_threads
+
+    set_up_threads()
+    from energy_dissagregation_mlops import results
+    from energy_dissagregation_mlops.config import Flags, load_run
+    from energy_dissagregation_mlops.store import Store
+    from energy_dissagregation_mlops.tuning import search
+    from energy_dissagregation_mlops.tuning.space import load_space
+
+    base = load_run(config, Flags())
+    wish = search.Wish(
+        trials=trials, jobs=jobs, output=output or Path("reports", "searches", f"{base.name}.yaml")
+    )
+    store = Store(data_folder or settings.processed_path())
+    with terminal.bar("searching") as update:
+        found = search.search(
+            store, settings.MODELS_PATH.value(), load_space(config, base), wish, update=update
+        )
+    results.show_search(found, as_json=as_json)
+
+
+@app.command()
 def calibrate(
     bundle: BundleOption = None,
     house: Annotated[

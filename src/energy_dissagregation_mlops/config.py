@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 Section = TypeVar("Section")
 
+SEARCH = "search"  # the section of a run's file that says what `edmlops tune` may change
 DEFAULT_TEST_HOUSE = "ukdale:2"  # the house that the field leaves unseen
 
 
@@ -65,6 +66,7 @@ def load_run(path: Path | None, flags: Flags) -> RunConfig:
         UnknownNameError: a key that means nothing.
     """
     content = {} if path is None else read_yaml(path)
+    content.pop(SEARCH, None)
     where = str(path or "the configuration")
     written = content.pop("training", None) or {}
     if not isinstance(written, dict):

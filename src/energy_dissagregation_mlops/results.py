@@ -30,8 +30,10 @@ if TYPE_CHECKING:  # each command imports the room it needs, and no other
     from energy_dissagregation_mlops.store import StoredHouse
     from energy_dissagregation_mlops.tracking.reading import RecordedRun
     from energy_dissagregation_mlops.training.progress import Progress
+    from energy_dissagregation_mlops.tuning.search import Found
     from energy_dissagregation_mlops.vocabulary import Dataset
 
+TRIALS_SHOWN = 10
 REFUSALS_SHOWN = 5
 HOURS_PER_DAY = 24.0
 ID_DIGITS = 8  # of a run's identity or a hash
@@ -549,3 +551,36 @@ def _digits(metric: str) -> int:
     if metric in ("epoch", "samples_per_second"):
         return 0
     return 1 if "mae/" in metric else 3
+
+
+def show_search(found: Found, *, as_json: bool) -> None:
+    """What a search came to, the best trials first."""
+    if as_json:
+        _print_json(
+            {
+                "study": found.study, "output": str(found.output),
+                "trials": [dataclasses.asdict(each) for each in found.trials],
+            }
+        )  # fmt: skip
+        return
+    keys = list(dict.fromkeys(key for each in found.trials for key in each.values))
+    rows = [
+        (
+            str(each.number), each.state, _number(each.score, 3),
+            *(_setting(each.values.get(key)) for key in keys),
+        )
+        for each in found.trials[:TRIALS_SHOWN]
+    ]  # fmt: skip
+    states = [each.state for each in found.trials]
+    counted = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    show_table(
+        f"{found.study}: {counted}",
+        ("trial", "state", "score", *keys),
+        rows,
+        caption="score: mean over appliances of MAE as a share of always-off's, on validation; the lower the better",
+    )
+    output().print(f"{found.output}\nNext: edmlops train --config {found.output}")
+
+
+def _setting(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -12,6 +12,7 @@ import io
 import logging
 import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -94,22 +95,44 @@ def train(
     """
     check_name(config.name)
     houses = _open_houses(store, config)
-    appliances = _appliances(houses, config)
-    series = [series_of(house, appliances) for house in houses]
-    torch.manual_seed(config.training.seed)
-    network = networks.build(config.network, tuple(each.name for each in appliances), config.network_options)
     checkpoint = registry.root / config.name / CHECKPOINT
     try:
-        fitted = fit(network, series, config.training, checkpoint=checkpoint, resume=resume, report=report)
+        made = fitted(houses, config, checkpoint=checkpoint, resume=resume, report=report)
     except KeyboardInterrupt:
         logger.info("`edmlops train --resume`, with the same settings, goes on with this run")
         raise
     if not is_first_process():
         return None
-    validation = split_of(series, config.training, network).validation
-    bundle = _bundled(fitted, houses, appliances, validation, config=config, registry=registry)
+    validation = split_of(made.series, config.training, made.fitted.network).validation
+    bundle = _bundled(made.fitted, houses, made.appliances, validation, config=config, registry=registry)
     checkpoint.unlink(missing_ok=True)
     return bundle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FittedRun:
+    """A network that was trained, and what on."""
+
+    fitted: Fitted
+    appliances: tuple[Appliance, ...]
+    series: list[TrainingSeries]
+
+
+def fitted(
+    houses: Sequence[StoredHouse], config: RunConfig, *, checkpoint: Path, resume: bool = False,
+    report: Report = silent,
+) -> FittedRun:  # fmt: skip
+    """Train a network on houses, and keep it to oneself: the arguments are those of ``train`` and of ``fit``.
+
+    Raises:
+        ConfigError, UnknownNameError: as ``train``.
+    """
+    appliances = _appliances(houses, config)
+    series = [series_of(house, appliances) for house in houses]
+    torch.manual_seed(config.training.seed)
+    network = networks.build(config.network, tuple(each.name for each in appliances), config.network_options)
+    done = fit(network, series, config.training, checkpoint=checkpoint, resume=resume, report=report)
+    return FittedRun(fitted=done, appliances=appliances, series=series)
 
 
 def chosen_houses(known: Sequence[Manifest], config: RunConfig) -> tuple[list[str], list[str]]:
