@@ -247,7 +247,7 @@ from energy_dissagregation_mlops.store import Store
 from energy_dissagregation_mlops.tracking.recording import train
 from energy_dissagregation_mlops.training.config import TrainingConfig
 store, models, name = sys.argv[1:4]
-tiny = {"window_length": 64, "width": 4, "skip_width": 4, "expansion": 1, "kernel": 3, "dilations": [1]}
+tiny = {"window_length": 128, "width": 4, "skip_width": 4, "expansion": 1, "kernel": 3, "dilations": [1]}
 run = RunConfig(name=name, network_options=tiny, training=TrainingConfig(epochs=1, steps_per_epoch=2, batch_size=2))
 import logging
 logging.basicConfig(level=logging.WARNING)

@@ -23,7 +23,7 @@ from energy_dissagregation_mlops.tuning.space import load_space
 
 RUN = """\
 name: run
-network_options: {window_length: 64, width: 4, skip_width: 4, expansion: 1, kernel: 3, dilations: [1]}
+network_options: {window_length: 256, width: 4, skip_width: 4, expansion: 1, kernel: 3, dilations: [1]}
 training: {epochs: 3, steps_per_epoch: 10, batch_size: 2, lr: 0.01, averaging: 0.5}
 test_houses: ["made:2"]
 search:
@@ -97,7 +97,7 @@ def test_what_can_t_be_searched_on_is_said(store: Store, registry: Registry, run
 def test_a_trial_that_fails_is_counted_and_a_search_without_any_other_says_so(
     store: Store, registry: Registry, run: Path, houses: None
 ) -> None:
-    run.write_text(RUN.replace("window_length: 64", "window_length: 64000"))
+    run.write_text(RUN.replace("window_length: 256", "window_length: 64000"))
     with pytest.raises(ConfigError, match="none of the 2 trials could be scored"):
         searched(store, registry, run, trials=2)
 

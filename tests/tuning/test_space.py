@@ -12,7 +12,7 @@ from energy_dissagregation_mlops.tuning.space import Choice, Range, Space, load_
 
 RUN = """\
 name: run
-network_options: {window_length: 128, width: 4, dilations: [1]}
+network_options: {window_length: 384, width: 4, dilations: [1]}
 training: {lr: 0.01}
 """
 
