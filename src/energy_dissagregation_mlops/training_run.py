@@ -43,6 +43,7 @@ from energy_dissagregation_mlops.errors import ConfigError, LeakError, StoreErro
 from energy_dissagregation_mlops.files import json_text
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.inference.runtimes import OnnxRuntime
+from energy_dissagregation_mlops.networks import Network
 from energy_dissagregation_mlops.registry import Registry, check_name
 from energy_dissagregation_mlops.store import Manifest, Store, StoredHouse
 from energy_dissagregation_mlops.training.data import TrainingSeries
@@ -130,9 +131,22 @@ def fitted(
     appliances = _appliances(houses, config)
     series = [series_of(house, appliances) for house in houses]
     torch.manual_seed(config.training.seed)
-    network = networks.build(config.network, tuple(each.name for each in appliances), config.network_options)
+    network = _built(appliances, config)
     done = fit(network, series, config.training, checkpoint=checkpoint, resume=resume, report=report)
     return FittedRun(fitted=done, appliances=appliances, series=series)
+
+
+def check(houses: Sequence[StoredHouse], config: RunConfig) -> None:
+    """Refuse a network that can't be built for these houses, before anything is written.
+
+    Raises:
+        ConfigError, UnknownNameError: as ``train``.
+    """
+    _built(_appliances(houses, config), config)
+
+
+def _built(appliances: Sequence[Appliance], config: RunConfig) -> Network:
+    return networks.build(config.network, tuple(each.name for each in appliances), config.network_options)
 
 
 def chosen_houses(known: Sequence[Manifest], config: RunConfig) -> tuple[list[str], list[str]]:

@@ -75,11 +75,13 @@ def facts_of(store: Store, config: RunConfig) -> Facts:
     """What is known of a run before it begins.
 
     Raises:
-        EdmlopsError: its name or its houses can't be used.
+        EdmlopsError: its name, its houses or its network can't be used.
     """
     check_name(config.name)
     trained, _ = training_run.chosen_houses(store.manifests(config.sample_period), config)
-    return Facts.of(config, [store.open(reference, config.sample_period) for reference in trained])
+    houses = [store.open(reference, config.sample_period) for reference in trained]
+    training_run.check(houses, config)
+    return Facts.of(config, houses)
 
 
 class Recording:
