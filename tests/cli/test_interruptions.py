@@ -25,8 +25,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::pytest.Pytes
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file under a folder; hidden leftovers too."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """Every file under a folder, hidden leftovers too, but for the record of runs: that tells of stopped ones as well."""
+    files = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
+    return {str(name): path.read_bytes() for name, path in files.items() if name.parts[0] != ".runs"}
 
 
 @contextmanager
@@ -133,6 +134,8 @@ def models(trained, tmp_path, monkeypatch) -> Path:
     """Models of which version 1 is in production."""
     shutil.copytree(trained.models, tmp_path / "models")
     monkeypatch.setenv("MODELS_PATH", str(tmp_path / "models"))
+    # The record stands apart: here models are put back under a process that has it open.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'runs.db'}")
     return tmp_path / "models"
 
 

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 _SQLITE = "sqlite:///"
 
-# MLflow reads these when it is imported. It would tell its makers of its use; it sets its own logger up, and
-# tells of every table that it makes.
-_SILENCE = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_LOGGING_LEVEL": "ERROR"}
+# MLflow reads these when it is imported. It would tell its makers of its use; it sets its own logger up, tells of
+# every table that it makes, and of every fault by its traceback: whoever asks for something is told in one line.
+_SILENCE = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_LOGGING_LEVEL": "CRITICAL"}
 # It would be patient for minutes with a server that does not answer, while training waits.
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 
