@@ -179,7 +179,7 @@ def test_a_stop_under_load_loses_no_request_that_was_accepted(served: Project, i
     answered: list[tuple[int, float]] = []
     asking = [
         threading.Thread(target=lambda: answered.append((num_days(served), time.monotonic())))
-        for _ in range(3)
+        for _ in range(2)  # as many as one worker takes, should it get them all
     ]
     for thread in asking:
         thread.start()
