@@ -21,7 +21,7 @@ from energy_dissagregation_mlops.training_run import train
 
 HouseMaker = Callable[..., StoredHouse]
 BundleMaker = Callable[..., Bundle]
-TINY = {"window_length": 64, "width": 4, "skip_width": 4, "expansion": 1, "kernel": 3, "dilations": [1]}
+TINY = {"window_length": 128, "width": 4, "skip_width": 4, "expansion": 1, "kernel": 3, "dilations": [1]}
 RUN = RunConfig(
     name="run", network_options=TINY, test_houses=(),
     training=TrainingConfig(epochs=1, steps_per_epoch=1, batch_size=2),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,8 @@ from energy_dissagregation_mlops.bundle import Bundle, Card
 from energy_dissagregation_mlops.meter_csv.zones import zone
 from energy_dissagregation_mlops.terminal import output, show_table
 from energy_dissagregation_mlops.vocabulary import MAINS, OTHER, SECONDS_PER_DAY
+
+_WIDTH = 80  # characters of the narrowest terminal that texts are made for
 
 if TYPE_CHECKING:  # each command imports the room it needs, and no other
     from energy_dissagregation_mlops.batch.run import Manifest
@@ -231,23 +234,23 @@ def _show_calibrated(found: Evaluation) -> None:
     ]
     known = any(one.coverage is not None for one in found.appliances)
     caption = (
-        "held: share of truths in their intervals, of samples (power) and days (kWh) on which it is used or said to be; "
-        "all: of all of them. without: the same home, the appliance's power taken from the mains"
+        "held: share of truths in their intervals, of samples (power) and days (kWh) on\n"
+        "which it is used or said to be; --json has those of all samples and days too.\n"
+        "without: the same home, the appliance's power taken from the mains"
     )
     show_table(
         f"{found.bundle} on {found.house}: intervals, and whether it is there",
-        ("appliance", "power\nheld", "all", "day\nheld", "all", "days", "width\nkWh", "whole\nheld",
-         "there", "without:\nthere", "false\nW", "false\nkWh/day"),
-        rows, caption=caption if known else f"{NO_INTERVALS}\n{caption}",
+        ("appliance", "power\nheld", "day\nheld", "width\nkWh", "whole\nheld", "there", "without:\nthere",
+         "false\nW", "false\nkWh/day"),
+        rows, caption=caption if known else f"{textwrap.fill(NO_INTERVALS, _WIDTH)}\n{caption}",
     )  # fmt: skip
 
 
 def _held_cells(held: Coverage | None) -> tuple[str, ...]:
     if held is None:
-        return ("-",) * 7
-    shares = (held.power, held.power_everywhere, held.day, held.day_everywhere)
+        return ("-",) * 4
     return (
-        *map(_percent, shares), f"{held.num_days:,}", _number(held.day_width_kwh, 2), "yes" if held.whole else "no"
+        _percent(held.power), _percent(held.day), _number(held.day_width_kwh, 2), "yes" if held.whole else "no"
     )  # fmt: skip
 
 
