@@ -165,10 +165,11 @@ def test_a_stranger_comes_into_the_mains_and_into_no_target():
         data, strangers=1.0, replace=0.0, remove=0.0, active_share=0.0, batch_size=200, shares={"b": 1e-9}
     )
     assert draw.strange.all()
-    added = batch.mains - 100
-    inside = ~batch.mains.isnan() & (added > 0)
-    scale = torch.from_numpy(draw.strange_scale)[:, None].expand_as(added)
-    torch.testing.assert_close(added[inside], 100 * scale[inside], rtol=1e-4, atol=1e-2)
+    rest = data.rest[torch.from_numpy(draw.strange_begin)[:, None] + torch.arange(WINDOW)]
+    expected = 100 + rest * torch.from_numpy(draw.strange_scale)[:, None]
+    present = ~batch.mains.isnan()
+    assert (expected[present] > 130).any()
+    torch.testing.assert_close(batch.mains[present], expected[present], rtol=1e-4, atol=1e-2)
     assert batch.power.nan_to_num(0).sum() == 0
 
 

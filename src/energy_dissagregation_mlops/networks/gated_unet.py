@@ -42,7 +42,7 @@ Count = Annotated[int, Field(ge=1)]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """What may be chosen of a gated U-net; the defaults make 187 thousand weights for five appliances."""
+    """What may be chosen of a gated U-net; the defaults make 193 thousand weights for five appliances."""
 
     window_length: Count = (
         2048  # samples, a multiple of 16; longer: served faster, shorter: more steps in a short training

@@ -43,9 +43,7 @@ class TrainingConfig:
     stretch: tuple[float, float] = (0.6, 1.5)  # what comes in lasts so many times as long
     scale: tuple[float, float] = (0.7, 1.3)  # and takes so many times the power
     warp: float = 0.4  # how unevenly its phases are stretched: 0 evenly, below 1 so that none is turned round
-    bend: float = (
-        0.25  # what draws little (a motor) against what draws much (a heater): W to the power of 1 +- bend
-    )
+    bend: float = 0.1  # what draws little (a motor) against what draws much: W to the power of 1 +- bend
     strangers: float = 0.15  # chance that what no plug measures elsewhere comes into a window too
     shares: Mapping[str, float] = field(
         default_factory=dict
