@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from distributed import Client
+from many_homes import home, write_files
 
 from energy_dissagregation_mlops.batch import cluster as room
 from energy_dissagregation_mlops.batch.cluster import carry_out, cluster
@@ -20,8 +22,10 @@ from energy_dissagregation_mlops.batch.inputs import (
     Source,
     num_buckets_of,
 )
-from energy_dissagregation_mlops.batch.plan import Layout
+from energy_dissagregation_mlops.batch.plan import Layout, Options
+from energy_dissagregation_mlops.batch.run import Request, run
 from energy_dissagregation_mlops.batch.storage import File, Folder
+from energy_dissagregation_mlops.bundle import Bundle
 from energy_dissagregation_mlops.errors import ConfigError, DataError
 
 called: Counter[int] = Counter()  # the cluster of these tests runs in this process
@@ -67,6 +71,19 @@ def test_a_machine_has_as_many_workers_as_its_cores_and_its_memory_allow(
 def test_what_is_no_scheduler_s_address_is_told_at_once(address: str) -> None:
     with pytest.raises(ConfigError, match=f"--scheduler {address} can't be reached"), cluster(address):
         pass
+
+
+def test_a_scheduler_that_is_not_there_leaves_nothing_behind(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(room, "_CONNECT", 0.5)
+    request = Request(
+        input=str(write_files(tmp_path / "in", [home("h1")])), output=str(tmp_path / "a" / "out"),
+        options=Options(), bundle=lambda: bundle, bundle_named=False,
+    )  # fmt: skip
+    with pytest.raises(ConfigError, match=r"--scheduler tcp://127\.0\.0\.1:9 can't be reached"):
+        run(request, cluster("tcp://127.0.0.1:9"), lambda done, total, what: None)
+    assert not (tmp_path / "a").exists()
 
 
 def test_a_cluster_says_where_it_can_be_watched(client: Client, caplog: pytest.LogCaptureFixture) -> None:

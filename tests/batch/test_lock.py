@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import secrets
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
@@ -46,6 +48,33 @@ def test_a_disk_is_locked_by_the_living_and_not_by_the_killed(tmp_path: Path) ->
         owner.wait()
         with locked(folder):
             assert f"process {owner.pid}" not in (tmp_path / KEY).read_text()
+
+
+def test_nothing_remains_where_a_run_came_to_nothing(tmp_path: Path) -> None:
+    with locked(Folder.at(str(tmp_path / "a" / "b"))):
+        assert (tmp_path / "a" / "b" / KEY).is_file()
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "there").mkdir()
+    with locked(Folder.at(str(tmp_path / "there"))):
+        pass
+    assert list((tmp_path / "there").iterdir()) == []
+    with locked(Folder.at(str(tmp_path / "kept"))):
+        (tmp_path / "kept" / "table").touch()
+    assert sorted(each.name for each in (tmp_path / "kept").iterdir()) == [KEY, "table"]
+
+
+def test_a_lock_that_its_owner_took_away_locks_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = fcntl.flock
+
+    def too_late(file: TextIO, how: int) -> None:
+        (tmp_path / KEY).unlink()  # after this one has opened it, and before it locks it
+        taken(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", too_late)
+    with pytest.raises(ConfigError, match="which has just ended"), locked(Folder.at(str(tmp_path))):
+        pass
 
 
 def test_an_address_is_locked_while_there_are_signs_of_life(remote: Folder) -> None:

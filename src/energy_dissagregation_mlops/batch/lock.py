@@ -15,8 +15,9 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from energy_dissagregation_mlops.batch.storage import Folder
 from energy_dissagregation_mlops.errors import ConfigError, EdmlopsError
@@ -58,6 +59,7 @@ def _refusal(address: str, owner: str) -> ConfigError:
 
 @contextmanager
 def _on_disk(path: Path, address: str) -> Iterator[None]:
+    made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="utf-8") as file:
         try:
@@ -65,10 +67,32 @@ def _on_disk(path: Path, address: str) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             raise _refusal(address, file.read().strip() or "which one is not known yet") from None
+        if not _is_still(path, file):
+            raise _refusal(address, "which has just ended")
         file.truncate(0)
         file.write(_owner())
         file.flush()
-        yield
+        try:
+            yield
+        finally:
+            _tidy(path, made)
+
+
+def _is_still(path: Path, file: TextIO) -> bool:
+    """Whether the file is the one that others find there: who had it before may have removed it."""
+    try:
+        return path.stat().st_ino == os.fstat(file.fileno()).st_ino
+    except FileNotFoundError:
+        return False
+
+
+def _tidy(path: Path, made: list[Path]) -> None:
+    """Where a run came to nothing, not even its lock remains, nor the folders that were made for it."""
+    with suppress(OSError):  # another run begins there at this moment
+        if [each.name for each in path.parent.iterdir()] == [path.name]:
+            path.unlink()
+            for folder in made:
+                folder.rmdir()
 
 
 @contextmanager

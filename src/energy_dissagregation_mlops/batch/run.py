@@ -98,12 +98,17 @@ def run(request: Request, cluster: AbstractContextManager[Client], progress: Pro
     with locked(output):
         before = _before(output)
         source = inputs.look(request.input, request.options.home_column)
-        plan = _plan(request, source, before, output)
+        bundle = request.bundle() if before is None or request.bundle_named else None
+        plan = _plan(request.options, source, bundle, before)
+        if before is not None:
+            _check_same(plan, before, output)
         finished = _kept(output, MANIFEST, Manifest)
         if finished is not None:
             return finished
         job = Job(input=source.folder, output=output, plan=plan)
         with cluster as client:
+            if before is None:  # only now: a cluster that can't be reached leaves nothing behind
+                _begin(plan, _known(bundle), output)
             split_records = _split(job, source, client, progress)
             buckets = _score(job, source, client, progress)
         return _finish(job, split_records, buckets)
@@ -133,26 +138,30 @@ def _kept(folder: Folder, key: str, kind: type[Kept]) -> Kept | None:
         ) from None
 
 
-def _plan(request: Request, source: inputs.Source, before: Plan | None, output: Folder) -> Plan:
-    """The run's plan: an earlier one is gone on with, and must be of the same input, model and options."""
-    bundle = request.bundle() if before is None or request.bundle_named else None
-    plan = Plan(
+def _plan(options: Options, source: inputs.Source, bundle: Bundle | None, before: Plan | None) -> Plan:
+    """The run's plan; without a bundle it is that of the run before."""
+    return Plan(
         input=source.folder.address, input_sha256=source.sha256, num_files=len(source.files),
         layout=source.layout, home_column=source.home_column, num_buckets=source.num_buckets,
         bundle=before.bundle if bundle is None and before else _known(bundle).card.reference,
         bundle_sha256=before.bundle_sha256 if bundle is None and before else _known(bundle).sha256,
-        options=request.options,
+        options=options,
     )  # fmt: skip
-    if before is None:
-        pin(_known(bundle), output)
-        output.write(PLAN, plan.to_json())
-    elif plan != before:
-        differing = [name for name in Plan.model_fields if getattr(plan, name) != getattr(before, name)]
+
+
+def _check_same(plan: Plan, before: Plan, output: Folder) -> None:
+    """An earlier run is gone on with only if it is of the same input, model and options."""
+    differing = [name for name in Plan.model_fields if getattr(plan, name) != getattr(before, name)]
+    if differing:
         raise ConfigError(
             f"{output.address} is of a run with another {' and '.join(differing)}: choose another output, or "
             "run it as it began"
         )
-    return plan
+
+
+def _begin(plan: Plan, bundle: Bundle, output: Folder) -> None:
+    pin(bundle, output)
+    output.write(PLAN, plan.to_json())
 
 
 def _known(bundle: Bundle | None) -> Bundle:
