@@ -6,9 +6,10 @@ does not know what is done with them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Protocol
 
@@ -139,9 +140,15 @@ def _mains(
     layout: TableLayout, read: Callable[[Channel], Iterator[Readings]], disaggregator: Disaggregator, job: Job
 ) -> tuple[MainsSeries, str]:
     mains = mains_series(
-        (read(channel) for channel in layout.meters[0].channels), disaggregator,
+        [_held(read(channel)) for channel in layout.meters[0].channels], disaggregator,
         whose="the mains", max_gap=job.plan.options.max_gap,
     )  # fmt: skip
     if mains.counts.readings - mains.counts.missing - mains.counts.duplicates < 2:
         raise DataError("expected a series of readings, found one")
     return mains, layout.time_zone
+
+
+def _held(chunks: Iterator[Readings]) -> Iterable[Readings]:
+    """The same chunks, as a list where there is one: what is held whole may need no resampling."""
+    first = list(islice(chunks, 2))
+    return first if len(first) < 2 else chain(first, chunks)

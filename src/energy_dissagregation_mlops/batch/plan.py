@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
@@ -38,6 +38,12 @@ class Partition(StrEnum):
     def of(self, day: date) -> str:
         """The name of the part that a local day falls into."""
         return day.isoformat() if self is Partition.DAY else f"{day:%Y-%m}"
+
+    def after(self, day: date) -> date:
+        """The first day of the next part."""
+        if self is Partition.DAY:
+            return day + timedelta(days=1)
+        return (day.replace(day=1) + timedelta(days=31)).replace(day=1)
 
 
 class Record(BaseModel):

@@ -103,4 +103,4 @@ def _score_home(
     for part in held:
         tables.add_power(name, without(part, summary.absent), place)
     tables.add_days(name, summary.days(), dict(zip(card.appliance_names, summary.presence, strict=True)))
-    tables.add_activations(name, summary.activations(), place)
+    tables.add_activations(name, summary.uses(), place)

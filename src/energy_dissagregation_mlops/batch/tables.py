@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
@@ -21,11 +21,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from energy_dissagregation_mlops.activations import Activation
-from energy_dissagregation_mlops.batch.plan import ACTIVATIONS, DAILY, POWER, FileRecord, Job
+from energy_dissagregation_mlops.activations import Activations
+from energy_dissagregation_mlops.batch.plan import ACTIVATIONS, DAILY, POWER, FileRecord, Job, Partition
 from energy_dissagregation_mlops.inference.summary import DayEnergy, days_of
 from energy_dissagregation_mlops.prediction import INSTANT, instants, power_table
-from energy_dissagregation_mlops.vocabulary import JOULES_PER_KWH, Disaggregation
+from energy_dissagregation_mlops.vocabulary import JOULES_PER_KWH, Disaggregation, TimeArray
 
 DAILY_SCHEMA = pa.schema(
     [
@@ -85,7 +85,7 @@ class BucketTables:
     def add_power(self, home: str, part: Disaggregation, zone: ZoneInfo) -> None:
         """Write a piece of a home's power series."""
         table = power_table(part)
-        table = table.add_column(0, "home", pa.array([home] * len(table), pa.string()))
+        table = table.add_column(0, "home", _repeated(home, len(table)))
         days = days_of(part, zone)
         for date_part, group in groupby(days, lambda pair: self._job.plan.options.partition.of(pair[0])):
             spans = [span for _, span in group]
@@ -112,22 +112,22 @@ class BucketTables:
             ]
             self._hold(DAILY, part, pa.Table.from_arrays(columns, schema=DAILY_SCHEMA))
 
-    def add_activations(self, home: str, found: list[Activation], zone: ZoneInfo) -> None:
-        """Take a home's activations, which are in order of time; the local day of its start has each."""
-        by_date: dict[str, list[Activation]] = {}
-        for each in found:
-            day = datetime.fromtimestamp(each.start, UTC).astimezone(zone).date()
-            by_date.setdefault(self._job.plan.options.partition.of(day), []).append(each)
-        for part, uses in by_date.items():
-            columns = [
-                pa.array([home] * len(uses), pa.string()),
-                pa.array([each.appliance for each in uses], pa.string()),
-                instants([each.start for each in uses]),
-                instants([each.stop for each in uses]),
-                pa.array(np.array([each.energy for each in uses]) / JOULES_PER_KWH, pa.float64()),
-                pa.array([each.peak for each in uses], pa.float32()),
-            ]
-            self._hold(ACTIVATIONS, part, pa.Table.from_arrays(columns, schema=ACTIVATION_SCHEMA))
+    def add_activations(self, home: str, found: Activations, zone: ZoneInfo) -> None:
+        """Take a home's activations; the local day of its start has each."""
+        names = np.array(found.appliances)
+        order = np.lexsort((names[found.row], found.start))
+        start, partition = found.start[order], self._job.plan.options.partition
+        columns = [
+            _repeated(home, len(order)),
+            pa.array(found.appliances, pa.string()).take(pa.array(found.row[order])),
+            instants(start),
+            instants(found.stop[order]),
+            pa.array(found.energy[order] / JOULES_PER_KWH),
+            pa.array(found.peak[order]),
+        ]
+        table = pa.Table.from_arrays(columns, schema=ACTIVATION_SCHEMA)
+        for part, rows in _parts(start, zone, partition):
+            self._hold(ACTIVATIONS, part, table.slice(rows.start, rows.stop - rows.start))
 
     def write_held(self) -> None:
         """Write the tables of days and activations."""
@@ -153,3 +153,18 @@ class BucketTables:
 
     def _key(self, table: str, part: str) -> str:
         return f"{table}/date={part}/bucket={self._bucket:05d}/part.parquet"
+
+
+def _repeated(text: str, length: int) -> pa.Array:
+    return pa.repeat(pa.scalar(text, pa.string()), length)
+
+
+def _parts(start: TimeArray, zone: ZoneInfo, partition: Partition) -> Iterator[tuple[str, slice]]:
+    """Which of these times (U,), s since 1970 and in order, fall into which part."""
+    begin = 0
+    while begin < len(start):
+        day = datetime.fromtimestamp(start[begin], UTC).astimezone(zone).date()
+        after = datetime.combine(partition.after(day), time(), zone).timestamp()
+        stop = max(begin + 1, int(np.searchsorted(start, after)))
+        yield partition.of(day), slice(begin, stop)
+        begin = stop

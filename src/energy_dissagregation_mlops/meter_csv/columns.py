@@ -10,9 +10,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from energy_dissagregation_mlops.appliances import recognise
 from energy_dissagregation_mlops.vocabulary import JOULES_PER_KWH, Quantity
+
+_KEPT = 1024  # names: of many homes' tables they are the same few
 
 
 class Unit(StrEnum):
@@ -140,6 +143,7 @@ _OTHERS = frozenset(
 )
 
 
+@lru_cache(_KEPT)
 def named(name: str) -> Named:
     """A header's name taken apart: words, unit, and which power it is."""
     # Units keep together: the capital inside kWh begins no word.
