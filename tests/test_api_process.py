@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -11,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -226,6 +228,26 @@ def test_two_workers_tell_one_sum(promoted: Registry, start: Callable[..., Serve
     assert list(tmp_path.glob("edmlops-*"))
     assert server.stop() == 0
     assert not list(tmp_path.glob("edmlops-*")), "the folder of the workers' numbers was left behind"
+
+
+@pytest.mark.slow
+def test_workers_share_clients_evenly(promoted: Registry, start: Callable[..., Server]) -> None:
+    server = start(API_WORKERS="2", API_MAX_CONCURRENT_REQUESTS="2")
+
+    content = json.dumps({"power": [160] * 100_000})
+
+    def asks(_: int) -> list[int]:
+        headers = {"Content-Type": "application/json"}
+        with httpx.Client(
+            timeout=PATIENCE, headers=headers
+        ) as client:  # on one connection, kept for all of its requests
+            answers = [client.post(f"{server.url}/predict", content=content) for _ in range(6)]
+        return [answer.status_code for answer in answers]
+
+    time.sleep(0.5)  # until the end of the connection that asked whether it is ready has been told
+    with ThreadPoolExecutor(4) as clients:
+        statuses = [status for each in clients.map(asks, range(4)) for status in each]
+    assert set(statuses) == {200}, "a worker was given more clients than its share"
 
 
 def post_little(server: Server) -> None:

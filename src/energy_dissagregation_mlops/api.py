@@ -118,9 +118,9 @@ def _served(options: Options) -> int:
             ).run()
 
 
-def _work(options: Options, listener: socket.socket) -> None:
+def _work(options: Options, channel: socket.socket) -> None:
     """What each of several worker processes does."""
-    _worker(options).run(listener)
+    _worker(options).run_on_channel(channel)
 
 
 def _worker(options: Options) -> Worker:

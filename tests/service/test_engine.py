@@ -336,5 +336,6 @@ def test_a_draining_engine_takes_no_more_and_finishes_what_it_took(promoted: Reg
 def test_the_cores_are_shared_by_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("energy_dissagregation_mlops.service.engine.available_cores", lambda: 8)
     assert [EngineLimits.sized(workers=workers).threads for workers in (1, 2, 3, 20)] == [8, 4, 2, 1]
+    assert [EngineLimits.sized(workers=workers).runs for workers in (1, 2, 20)] == [8, 8, 8]
     assert EngineLimits.sized(workers=2).max_concurrent == 8
     assert EngineLimits.sized(max_concurrent=5).max_concurrent == 5

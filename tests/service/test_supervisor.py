@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from multiprocessing import active_children
+from operator import methodcaller
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,7 @@ def test_workers_that_do_not_stop_are_killed_when_the_grace_period_is_over(
     listener: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervisors, "PAUSE", 0.01)
-    supervisor = Supervisor(socket.socket.accept, listener=listener, workers=1, grace_period=0.1)
+    supervisor = Supervisor(methodcaller("recv", 1), listener=listener, workers=1, grace_period=0.1)
     stopped: list[int] = []
 
     def stop() -> None:

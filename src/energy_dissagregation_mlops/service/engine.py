@@ -47,17 +47,19 @@ _logger = logging.getLogger(__name__)
 class EngineLimits:
     """How much an engine takes on."""
 
-    threads: int  # requests that are computed at a time, each on one core or more
-    graph_threads: int = 1  # threads of one run of the graph
+    threads: int  # requests that are computed at a time
+    runs: int = 1  # of the graph that one long series has under way at a time
     max_concurrent: int  # requests that are computed or wait
     time_limit: float = 60.0  # s, waiting included
 
     @classmethod
     def sized(cls, *, workers: int = 1, max_concurrent: int | None = None, time_limit: float = 60.0) -> Self:
         """Limits for one of ``workers`` processes that share this machine's cores."""
-        threads = max(1, available_cores() // workers)
+        cores = available_cores()
+        threads = max(1, cores // workers)
+        # A long series may have every core, however many workers there are: they are seldom all at work.
         return cls(
-            threads=threads, time_limit=time_limit,
+            threads=threads, runs=cores, time_limit=time_limit,
             max_concurrent=max_concurrent or REQUESTS_PER_THREAD * threads,
         )  # fmt: skip
 
@@ -99,10 +101,9 @@ class Engine:
         self.limits = limits
         self.telemetry = telemetry or Telemetry()
         # A long series is taken apart on every core; short requests have their own threads beside it.
-        self._runs = ThreadPoolExecutor(limits.threads, thread_name_prefix="runs", initializer=_give_way)
+        self._runs = ThreadPoolExecutor(limits.runs, thread_name_prefix="runs", initializer=_give_way)
         self._serving = Serving(
-            registry=registry, reference=model, threads=limits.graph_threads, telemetry=self.telemetry,
-            pool=self._runs if limits.threads > 1 else None,
+            registry=registry, reference=model, telemetry=self.telemetry, pool=self._runs if limits.runs > 1 else None,
         )  # fmt: skip
         self._born = time.monotonic()
         self._draining = False

@@ -56,21 +56,18 @@ class Served:
     telemetry: Telemetry
 
     @classmethod
-    def load(
-        cls, bundle: Bundle, *, threads: int, telemetry: Telemetry, pool: Executor | None = None
-    ) -> Self:
+    def load(cls, bundle: Bundle, *, telemetry: Telemetry, pool: Executor | None = None) -> Self:
         """Load a bundle's graph and warm it up.
 
         Args:
             bundle: an opened bundle: its files are checked.
-            threads: how many threads one run of the graph may use.
             telemetry: what is told of the graph's runs.
             pool: what the runs of one long series share.
 
         Raises:
             BundleError: the graph can't be run, or what it answers is no answer.
         """
-        runtime = OnnxRuntime(bundle.graph, threads=threads)
+        runtime = OnnxRuntime(bundle.graph, threads=1)
         _warm_up(Disaggregator(bundle.card, runtime), bundle)
         return cls(
             bundle=bundle, disaggregator=Disaggregator(bundle.card, _Observed(runtime, telemetry), pool=pool),
@@ -130,7 +127,6 @@ class Serving:
 
     registry: Registry
     reference: str | None  # what is served: None is the registry's production
-    threads: int  # of one run of a graph
     telemetry: Telemetry
     pool: Executor | None = None  # what the runs of one long series share
     served: Served | None = None
@@ -192,7 +188,7 @@ class Serving:
             _logger.info("serving %s (SHA-256 %.12s)", bundle.card.reference, bundle.sha256)
 
     def _loaded(self, bundle: Bundle) -> Served:
-        return Served.load(bundle, threads=self.threads, telemetry=self.telemetry, pool=self.pool)
+        return Served.load(bundle, telemetry=self.telemetry, pool=self.pool)
 
     def _refuse(self, reason: str) -> None:
         self.refused = reason

@@ -1,4 +1,4 @@
-"""Several workers on one socket: started, replaced when they die, stopped together.
+"""Several workers behind one socket: started, given connections, replaced when they die, stopped together.
 
 It answers no request itself, and imports little, so that it costs little memory.
 """
@@ -19,6 +19,7 @@ from multiprocessing.context import SpawnProcess
 from prometheus_client.multiprocess import mark_process_dead
 
 from energy_dissagregation_mlops.errors import ConfigError
+from energy_dissagregation_mlops.service.dispatch import Dispatcher
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 YOUNG = 5.0  # s: a worker that dies younger failed to start
@@ -30,7 +31,7 @@ _logger = logging.getLogger(__name__)
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """A listening socket, which workers may share.
+    """A listening socket.
 
     Raises:
         ConfigError: the address is not this machine's, is in use, or is not allowed.
@@ -64,13 +65,13 @@ class Supervisor:
         """A supervisor of workers that are not started yet.
 
         Args:
-            work: what each worker process does with the socket until SIGTERM; it can be pickled.
-            listener: the socket that they share.
+            work: what each worker process does with its channel (``dispatch``) until SIGTERM; it can be pickled.
+            listener: the socket that connections come to.
             workers: how many.
             grace_period: s that they may take to stop.
         """
         self._work = work
-        self._listener = listener
+        self._dispatcher = Dispatcher(listener)
         self._num_workers = workers
         self._grace_period = grace_period
         self._born: dict[SpawnProcess, float] = {}  # when each worker was started, s
@@ -85,19 +86,22 @@ class Supervisor:
             self._start()
         while self._failed_starts < MAX_FAILED_STARTS:
             sentinels = {process.sentinel: process for process in self._born}
-            ready = connection.wait([self._heard, *sentinels])
+            ready = connection.wait([self._heard, *sentinels, *self._dispatcher.awaited()])
             if self._heard in ready:
                 return self._stopped()
-            for sentinel in ready:
-                assert isinstance(sentinel, int)
-                self._replace(sentinels[sentinel])
+            for each in ready:
+                if isinstance(each, socket.socket):
+                    self._dispatcher.turn_to(each)
+                elif isinstance(each, int):
+                    self._replace(sentinels[each])
         _logger.error("gave up: workers failed to start %d times one after another", self._failed_starts)
         self._stopped()
         return 1
 
     def _start(self) -> None:
-        process = get_context("spawn").Process(target=self._work, args=(self._listener,))
-        process.start()
+        with self._dispatcher.channel() as channel:
+            process = get_context("spawn").Process(target=self._work, args=(channel,))
+            process.start()
         self._born[process] = time.monotonic()
 
     def _replace(self, process: SpawnProcess) -> None:
@@ -116,10 +120,19 @@ class Supervisor:
         """Stop every worker; returns the exit status."""
         for process in self._born:
             process.terminate()
-        deadline = time.monotonic() + self._grace_period + PAUSE
+        self._wait_until(time.monotonic() + self._grace_period + PAUSE)
+        self._dispatcher.close()
         for process in self._born:
-            process.join(max(0.0, deadline - time.monotonic()))
+            process.join(0)
             if process.exitcode is None:
                 process.kill()
                 process.join()
         return int(any(process.exitcode not in (0, -signal.SIGTERM) for process in self._born))
+
+    def _wait_until(self, deadline: float) -> None:
+        """Go on passing connections to workers that still take them, until all are gone."""
+        while time.monotonic() < deadline and (alive := [each for each in self._born if each.is_alive()]):
+            awaited = [each.sentinel for each in alive] + self._dispatcher.awaited()
+            for each in connection.wait(awaited, timeout=max(0.0, deadline - time.monotonic())):
+                if isinstance(each, socket.socket):
+                    self._dispatcher.turn_to(each)

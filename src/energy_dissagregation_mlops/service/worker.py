@@ -7,6 +7,8 @@ to its end by then is cut off, with status 1. SIGINT does without the notice.
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import logging
 import os
 import signal
@@ -17,9 +19,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import connection, parent_process
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+
+from energy_dissagregation_mlops.service.dispatch import Arrivals
 
 NOTICE_SHARE = 0.1  # of the grace period; 6 s of 60
 BACKLOG = 2048  # connections that wait to be accepted
@@ -38,7 +43,17 @@ class Worker:
     grace_period: float  # s
 
     def run(self, listener: socket.socket) -> None:
-        """Answer on a bound socket until a signal says stop, or the process that started this one is gone."""
+        """Answer on a bound socket until a signal says stop."""
+        self._server().run([listener])
+
+    def run_on_channel(self, channel: socket.socket) -> None:
+        """Answer connections that come by a channel until a signal says stop, or whoever sends them is gone."""
+        _follow_parent()
+        server = self._server()
+        server.channel = channel
+        server.run([])
+
+    def _server(self) -> _Server:
         sys.setswitchinterval(SWITCH_INTERVAL)
         app = self.make_app()
         config = uvicorn.Config(
@@ -48,16 +63,39 @@ class Worker:
             backlog=BACKLOG,
             timeout_graceful_shutdown=max(1, int(self.grace_period * (1 - NOTICE_SHARE))),
         )
-        _follow_parent()
-        _Server(config, drain=app.state.engine.drain, grace_period=self.grace_period).run([listener])
+        return _Server(config, drain=app.state.engine.drain, grace_period=self.grace_period)
 
 
 class _Server(uvicorn.Server):
+    channel: socket.socket | None = None  # by which connections come, where no socket of this process listens
+
     def __init__(self, config: uvicorn.Config, *, drain: Callable[[], None], grace_period: float) -> None:
         super().__init__(config)
         self._drain = drain
         self._grace_period = grace_period
         self._draining = False
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer."""
+        await super().startup(sockets)
+        if self.channel is not None and self.started:
+            self.servers.append(self._arrivals(self.channel))  # type: ignore[arg-type]
+
+    def _arrivals(self, channel: socket.socket) -> Arrivals:
+        loop = asyncio.get_running_loop()
+        greeted: set[asyncio.Task[Any]] = set()  # the loop itself keeps no task alive
+
+        def take(connection: socket.socket) -> None:
+            task = loop.create_task(loop.connect_accepted_socket(protocol, connection))
+            greeted.add(task)
+            task.add_done_callback(greeted.discard)
+
+        arrivals = Arrivals(channel, take)
+        protocol = functools.partial(
+            _telling_its_end(self.config.http_protocol_class, arrivals.ended),
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state, _loop=loop,
+        )  # fmt: skip
+        return arrivals
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop; a second Ctrl-C waits for nothing."""
@@ -77,6 +115,17 @@ class _Server(uvicorn.Server):
     def _cut_off(self) -> None:
         _logger.error("cut off: requests did not finish within %g s", self._grace_period)
         os._exit(1)
+
+
+def _telling_its_end(protocol: Any, ended: Callable[[], None]) -> Any:
+    """A protocol of uvicorn's that also says when its connection is lost."""
+
+    class Telling(protocol):  # type: ignore[misc]
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            ended()
+
+    return Telling
 
 
 def _later(seconds: float, then: Callable[[], None]) -> None:
