@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
+import orjson
+
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 # What the service adds to a record; everything else about it is logging's own.
@@ -30,6 +32,8 @@ def configure(*, level: str, form: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    # What no line shows is not looked up, since there is a line for each request.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         server = logging.getLogger(name)
         server.handlers.clear()
@@ -57,7 +61,10 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             content["exception"] = self.formatException(record.exc_info)
-        return json.dumps(content, default=str)  # text that is no UTF-8 is escaped, where orjson refuses it
+        try:
+            return orjson.dumps(content, default=str).decode()
+        except TypeError:
+            return json.dumps(content, default=str)  # escapes text that is no UTF-8, which orjson refuses
 
 
 class TextFormatter(logging.Formatter):
