@@ -42,6 +42,7 @@
 
 export const MAX_FILE_BYTES = 20 * 1024 * 1024;
 const KEY = "edmlops.key";
+const NEAR = new Set(["localhost", "127.0.0.1", "[::1]"]); // no line between: packing a year would take longer than the rest
 const PARTS = "power,activations,days,quality,mains,other";
 
 /** What went wrong, for a person. */
@@ -110,7 +111,7 @@ export async function info() {
  * @param {AbortSignal} signal
  */
 async function post(file, options, accept, signal) {
-  const packs = file.packed || "CompressionStream" in window;
+  const packs = file.packed || (!NEAR.has(location.hostname) && "CompressionStream" in window);
   const headers = { ...key(), "Content-Type": "text/csv", Accept: accept, ...(packs && { "Content-Encoding": "gzip" }) };
   const body = packs && !file.packed ? await packed(file.content) : file.content;
   const response = await fetch(`/v1/disaggregate?${new URLSearchParams(options)}`, {

@@ -27,7 +27,11 @@ export function showDays(home, settings, look) {
     element("p", { class: "small soft days-feet", "aria-hidden": "true" },
       element("span", {}, first ? longDay(first.date) : ""), element("span", {}, last && last !== first ? longDay(last.date) : "")),
   );
-  showTable(home, settings, look);
+  const details = find("days-details", HTMLDetailsElement);
+  // A year has thousands of cells: they are made when somebody looks.
+  const fill = () => find("days-table", HTMLElement).replaceChildren(...(details.open ? table(home, settings, look) : []));
+  details.ontoggle = fill;
+  fill();
 }
 
 /** @param {Home} home @param {number} most @param {(day: Day) => void} look */
@@ -74,8 +78,8 @@ function short(each) {
   return each.measured < NEARLY_ALL * 86400;
 }
 
-/** @param {Home} home @param {import("./settings.js").Settings} settings @param {(day: Day) => void} look */
-function showTable(home, settings, look) {
+/** Head and body. @param {Home} home @param {import("./settings.js").Settings} settings @param {(day: Day) => void} look */
+function table(home, settings, look) {
   const priced = settings.price !== null;
   const rows = home.days.map((each) =>
     element("tr", {},
@@ -87,10 +91,10 @@ function showTable(home, settings, look) {
       ...home.parts.map((part) => element("td", {}, kwh(part.days.get(each.date) ?? 0), dayRange(part, each.date))),
     ),
   );
-  find("days-table", HTMLElement).replaceChildren(
+  return [
     headRow(["Day", "All", ...(priced ? ["Cost"] : []), ...home.parts.map((part) => title(part.name))]),
     element("tbody", {}, ...rows),
-  );
+  ];
 }
 
 /** Where a day's energy lies, below it. @param {import("./home.js").Part} part @param {string} date */
