@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
+import pyarrow.parquet as pq
 import pytest
 from many_homes import home, names, tree, write_files, write_rows
 
@@ -150,6 +151,8 @@ def test_a_run_that_is_killed_goes_on_with_the_model_that_it_began_with(
     os.kill(run.pid, signal.SIGKILL)
     run.wait()
     wait_for(lambda: not any(worker.is_running() for worker in workers))
+    left = list(output.rglob("part.parquet"))
+    assert left and all(pq.read_table(file).num_rows for file in left)  # nothing half-written is to be seen
     registry.promote(make_bundle().card.reference)
     again = commands.batch(source, output, "--power", "--workers", 1)
     status, said = ended(again)

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from many_homes import DAY, T0, home, names, tree, write_files, write_rows
 
+from energy_dissagregation_mlops.batch import scoring
 from energy_dissagregation_mlops.batch.plan import bucket_of
 from energy_dissagregation_mlops.batch.run import Manifest
 from energy_dissagregation_mlops.bundle import Bundle
@@ -43,14 +44,25 @@ def only(frame: pd.DataFrame, home_name: str, columns: list[str]) -> pd.DataFram
     return frame.loc[frame["home"] == home_name, columns].reset_index(drop=True)
 
 
+def ragged(name: str) -> pa.Table:
+    """A home whose readings do not lie on the grid: between its points, with gaps, without values, twice."""
+    rows = home(name).to_pandas()
+    rows["power"] = rows["power"].where(rows.index % 97 > 3)
+    rows.loc[500:, "time"] += pd.Timedelta(seconds=17)
+    rows = pd.concat([rows[:700], rows[760:], rows[900:910]])
+    return pa.Table.from_pandas(rows, home(name).schema, preserve_index=False)
+
+
 @pytest.mark.parametrize("lie", ["rows", "files"])
 def test_each_home_is_told_what_predict_tells_it_to_the_last_bit(
     score: Score, bundle: Bundle, tmp_path: Path, lie: str
 ) -> None:
-    homes = [home(name) for name in names(5)]
+    homes = [*(home(name) for name in names(5)), ragged("h5")]
     source = (write_rows if lie == "rows" else write_files)(tmp_path / "in", homes)
     manifest = score(source, tmp_path / "out", power=True)
-    assert (manifest.homes_done, manifest.homes_refused, manifest.rows_in) == (5, 0, 5 * 2 * DAY)
+    assert (manifest.homes_done, manifest.homes_refused, manifest.rows_in) == (
+        6, 0, 5 * 2 * DAY + len(homes[-1])
+    )  # fmt: skip
     power, daily, uses = (table(tmp_path / "out", name) for name in ("power", "daily", "activations"))
     for rows in homes:
         name = rows["home"][0].as_py()
@@ -117,6 +129,39 @@ def test_files_lie_by_local_month_or_day_and_by_bucket(score: Score, tmp_path: P
     for output, manifest in ((tmp_path / "months", months), (tmp_path / "days", days)):
         for file in manifest.files:
             assert pq.read_metadata(output / file.path).num_rows == file.rows
+        uses = table(output, "activations")
+        local = uses["start"].dt.tz_convert("Europe/Copenhagen").dt.strftime("%Y-%m-%d")
+        assert len(uses) > 100 and all(map(str.startswith, local, uses["date"].astype(str)))
+        assert uses["date"].nunique() == (2 if output.name == "months" else 4)
+
+
+def test_rows_that_lie_in_folders_of_days_are_read_as_rows(score: Score, tmp_path: Path) -> None:
+    homes = [home(name) for name in names(3)]
+    for number in range(2):
+        folder = tmp_path / "in" / f"day={number}"
+        folder.mkdir(parents=True)
+        rows = pa.concat_tables([each.slice(number * DAY, DAY) for each in homes])
+        pq.write_table(rows, folder / "part.parquet")
+    score(tmp_path / "in", tmp_path / "a", power=True)
+    score(write_rows(tmp_path / "flat", homes), tmp_path / "b", power=True)
+    found, expected = tree(tmp_path / "a"), tree(tmp_path / "b")
+    del found["manifest.json"], expected["manifest.json"]  # they name the input
+    assert found == expected
+
+
+def test_a_worker_loads_the_model_once_for_one_core(
+    score: Score, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads: list[int | None] = []
+    load = Disaggregator.load
+
+    def counted(opened: Bundle, *, threads: int | None = None) -> Disaggregator:
+        loads.append(threads)
+        return load(opened, threads=threads)
+
+    monkeypatch.setattr(scoring.Disaggregator, "load", counted)
+    score(write_rows(tmp_path / "in", [home(name) for name in names(20)]), tmp_path / "out")
+    assert set(loads) == {1} and len(loads) <= 2  # two threads of this worker may both be the first
 
 
 def test_homes_that_cannot_be_scored_stand_in_a_table_with_their_reasons(
