@@ -73,8 +73,8 @@ bench: $(READY) ## Speed and memory, into docs/performance.md
 bench-api: $(READY) ## The API's rate, latency and memory, into docs/performance.md (needs h2load)
 	$(BIN)/python -m benchmarks api
 
-bench-scale: $(READY) ## Homes a second on one worker and on two, into docs/performance.md
-	$(BIN)/python -m benchmarks scale
+bench-scale: $(READY) ## Homes a second on one worker and on two, into docs/performance.md (OPTIONS=--go-on after an interruption)
+	$(BIN)/python -m benchmarks scale -- $(OPTIONS)
 
 serve: $(READY) $(WEB) ## The HTTP service, on API_HOST and API_PORT
 	$(BIN)/python -m energy_dissagregation_mlops.api

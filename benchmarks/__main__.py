@@ -1,10 +1,10 @@
 """Run the benchmarks, each in a process of its own, and put their tables into docs/performance.md.
 
-    python -m benchmarks [NAME ...]
+    python -m benchmarks [NAME ...] [-- OPTIONS]
 
 A benchmark is a file of this folder that prints a Markdown table; the first line of its docstring is its
 title. The table stands between two markers in the page, so text around it and tables of benchmarks that
-did not run stay as they are.
+did not run stay as they are. Options are the benchmark's own, and stand in the page.
 """
 
 from __future__ import annotations
@@ -46,13 +46,14 @@ def commit() -> str:
     return run.stdout.strip() or "unknown"
 
 
-def section(name: str, table: str) -> str:
+def section(name: str, options: list[str], table: str) -> str:
     """A benchmark's part of the page, with what a number needs to be believed."""
     source = (HERE / f"{name}.py").read_text(encoding="utf-8")
     title = (ast.get_docstring(ast.parse(source)) or name).splitlines()[0]
     where = f"{os.cpu_count()} cores of {processor()}, Python {platform.python_version()}"
     when = f"{datetime.now(tz=UTC):%Y-%m-%d}, commit {commit()}"
-    note = f"`python benchmarks/{name}.py`; {when}; {where}."
+    command = " ".join(["python", f"benchmarks/{name}.py", *options])
+    note = f"`{command}`; {when}; {where}."
     return f"<!-- {name}: begin -->\n## {name}\n\n{title}\n\n{table}\n\n{note}\n<!-- {name}: end -->\n"
 
 
@@ -65,7 +66,9 @@ def with_section(page: str, name: str, text: str) -> str:
 
 
 def main() -> int:
-    wanted = sys.argv[1:] or names()
+    given = sys.argv[1:]
+    end = given.index("--") if "--" in given else len(given)
+    wanted, options = given[:end] or names(), given[end + 1 :]
     unknown = sorted(set(wanted) - set(names()))
     if unknown:
         print(f"no benchmark {', '.join(unknown)}: there is {', '.join(names())}", file=sys.stderr)
@@ -74,7 +77,7 @@ def main() -> int:
     for name in wanted:
         print(f"bench: {name}", flush=True)
         run = subprocess.run(
-            [sys.executable, str(HERE / f"{name}.py")],
+            [sys.executable, str(HERE / f"{name}.py"), *options],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             text=True,
@@ -85,7 +88,9 @@ def main() -> int:
             continue
         print(run.stdout, flush=True)
         page = PAGE.read_text(encoding="utf-8") if PAGE.is_file() else INTRODUCTION
-        PAGE.write_text(with_section(page, name, section(name, run.stdout.strip())), encoding="utf-8")
+        PAGE.write_text(
+            with_section(page, name, section(name, options, run.stdout.strip())), encoding="utf-8"
+        )
     if failed:
         print(f"bench: failed: {', '.join(failed)}; the others stand in {PAGE}", file=sys.stderr)
     return bool(failed)

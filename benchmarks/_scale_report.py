@@ -52,7 +52,7 @@ def table(found: Sequence[Result], days: int) -> Iterator[str]:
     loads = [each.load for each in found if each.way != EACH] or [0.0]
     yield (
         f"\nHomes of {days} days at 1 min with power series, but where it says otherwise. Median of {rounds} turns; "
-        f"the machine's load before a measurement {min(loads):.1f} to {max(loads):.1f}, each before it included.\n"
+        f"the machine's load when one began, which still counts the one before: {min(loads):.1f} to {max(loads):.1f}.\n"
     )
 
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from many_homes import DAY, T0, home, names, tree, write_files, write_rows
 
+from energy_dissagregation_mlops.batch import homes as room
 from energy_dissagregation_mlops.batch import scoring
 from energy_dissagregation_mlops.batch.plan import bucket_of
 from energy_dissagregation_mlops.batch.run import Manifest
@@ -300,3 +301,10 @@ def test_another_price_or_input_needs_another_output(score: Score, tmp_path: Pat
 def test_a_home_has_the_same_bucket_everywhere() -> None:
     # BLAKE2b of eight bytes, big end first: b2sum -l 64 says so too.
     assert bucket_of("h3", 1000) == int("2c3d21c8ce43fdd4", 16) % 1000
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 5])
+def test_chunks_are_handed_on_whole_and_held_where_there_is_one(count: int) -> None:
+    held = room._held(iter(range(count)))  # type: ignore[arg-type]
+    assert isinstance(held, list) == (count < 2)
+    assert list(held) == list(range(count))
