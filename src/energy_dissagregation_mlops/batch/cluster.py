@@ -49,7 +49,13 @@ def cluster(scheduler: str | None, *, workers: int | None = None) -> Iterator[Cl
         ConfigError: nothing answers there.
     """
     logging.getLogger("distributed").setLevel(logging.ERROR)
-    quiet = {"logging": {"distributed": "error"}, "distributed.admin.low-level-log-length": 0}
+    quiet = {
+        "logging": {"distributed": "error"},
+        "distributed.admin.low-level-log-length": 0,
+        # A hundred looks and fifty ticks a second: 3 % of a worker's core (docs/log.md).
+        "distributed.worker.profile.enabled": False,
+        "distributed.admin.tick.interval": "500ms",
+    }
     with dask.config.set(quiet):
         if scheduler is None:
             yield from _local(workers or num_workers())
