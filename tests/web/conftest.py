@@ -29,6 +29,7 @@ NETWORK_CHANGED = "ERR_NETWORK_CHANGED"
 QUIET = (
     "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--host-resolver-rules=MAP elsewhere.test 127.0.0.1",  # this machine by another's name
 )  # fmt: skip
 
 

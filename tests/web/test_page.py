@@ -123,6 +123,16 @@ def test_a_dropped_file_and_a_packed_one_are_read_like_a_chosen_one(open_page, s
     show(page, packed)
 
 
+@pytest.mark.parametrize(("host", "encoding"), [("127.0.0.1", None), ("elsewhere.test", "gzip")])
+def test_a_file_is_packed_for_a_server_on_another_machine(
+    open_page, show, server, host: str, encoding: str | None
+) -> None:
+    page = open_page(server.url.replace("127.0.0.1", host))
+    with page.expect_request("**/v1/disaggregate*") as asked:
+        show(page)
+    assert asked.value.headers.get("content-encoding") == encoding
+
+
 def test_a_price_gives_costs_at_once_and_is_remembered(open_page, show) -> None:
     page = show(open_page())
     assert "Cost" not in page.locator("#appliances thead").inner_text()
