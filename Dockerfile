@@ -4,7 +4,7 @@ ARG BASE_IMAGE=python:3.11-slim
 FROM ${BASE_IMAGE} AS tools
 WORKDIR /build
 COPY requirements/constraints.txt requirements/
-COPY dockerfiles/install.sh dockerfiles/
+COPY dockerfiles/install.sh dockerfiles/strip.py dockerfiles/
 RUN --mount=type=cache,target=/root/.cache sh dockerfiles/install.sh tools
 
 FROM tools AS dependencies

@@ -3,6 +3,7 @@
 #
 #   sh dockerfiles/install.sh tools                   uv and the build backend
 #   sh dockerfiles/install.sh dependencies EXTRA...   what these extras of pyproject.toml need, into /opt/venv
+#   sh dockerfiles/install.sh locked FILE             what a file of pins names and nothing else, into /opt/venv
 #   sh dockerfiles/install.sh package                 the package alone, into /opt/package, to be laid over /opt/venv
 #   sh dockerfiles/install.sh editable                the same, but its source is looked for where this runs
 #
@@ -41,13 +42,17 @@ cuda_options() {
   fi
 }
 
-# Headers, static libraries, sources of compiled modules, tests, torch's test programs, Arrow's network protocols (files
-# behind addresses are fsspec's), ONNX Runtime's models and its library for other languages, what Bokeh serves to
-# developers, and of MLflow's clients those of Databricks, Google and Git: nothing here imports them.
+# Headers, static libraries, sources of compiled modules, tests (PyTables imports its own), torch's test programs, Arrow's
+# network protocols (files behind addresses are fsspec's), ONNX Runtime's models and its library for other languages, what
+# Bokeh serves to developers, of MLflow's clients those of Databricks, Google and Git, and uv, which pins and installs:
+# nothing here imports them. Of libraries, what the loader does not read.
 leave_out() {
+  rm -f "$VENV/bin/uv" "$VENV/bin/uvx"
   cd "$("$UV_PYTHON" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
   rm -rf torch/test torch/bin/*[Tt]est* torch/bin/protoc* torch/include torch/share pyarrow/include numpy/_core/include
-  rm -rf ./*/tests pyarrow/libarrow_flight* pyarrow/_flight* pyarrow/libarrow_s3* pyarrow/_s3fs* onnx/backend/test
+  find . -mindepth 2 -maxdepth 2 -name tests ! -path './tables/*' -exec rm -rf {} +
+  rm -rf pyarrow/libarrow_flight* pyarrow/_flight* pyarrow/libarrow_s3* pyarrow/_s3fs* pyarrow/src onnx/backend/test
+  rm -rf Cryptodome/SelfTest mypy/test mypyc/test tornado/test
   rm -rf onnxruntime/transformers/models
   [ "$ACCELERATOR" = cuda ] || rm -f onnxruntime/capi/libonnxruntime.so.*
   rm -rf databricks/sdk google/auth google/oauth2 pyasn1 pyasn1_modules git gitdb smmap sqlalchemy/testing
@@ -57,11 +62,23 @@ leave_out() {
     [ ! -d "$each" ] || find "$each" -depth -type d -name tests -exec rm -rf {} +
   done
   find . -name '*.a' -delete -o -name '*.pyx' -delete -o -name '*.pxi' -delete -o -name '*.pxd' -delete
+  find . -path ./torch -prune -o \( -name '*.c' -o -name '*.cc' \) -exec rm -f {} +
   cd - >/dev/null
+  "$UV_PYTHON" dockerfiles/strip.py "$VENV"
 }
 
 # The files never change again, so nobody needs to look whether they did.
 compile() { "$UV_PYTHON" -m compileall -q -j 0 --invalidation-mode unchecked-hash "$1"; }
+
+finish() {
+  leave_out
+  compile "$VENV/lib" || echo "install: some files that are never imported do not compile" >&2
+}
+
+locked() {
+  uv pip install --requirements "$1"
+  finish
+}
 
 dependencies() {
   extras=
@@ -71,11 +88,7 @@ dependencies() {
   done
   # shellcheck disable=SC2046,SC2086 # several words, each an argument
   uv pip install --constraints "$LOCK" --requirements pyproject.toml $extras $(cuda_options)
-  leave_out
-  case " $* " in
-    *" dev "*) ;; # 200 MB, of which a test imports little: there Python keeps what it compiles in /tmp
-    *) compile "$VENV/lib" || echo "install: some files that are never imported do not compile" >&2 ;;
-  esac
+  finish
   # The mount points: a new volume takes its owner from here.
   mkdir -p /opt/app/data/raw /opt/app/data/processed /opt/app/models /opt/app/configs
   chown -R "$OWNER" /opt/app

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,7 @@ def commands() -> list[str]:
     return [command.replace("\n    ", "\n") for command in found]
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed, as in the dev image")
 def test_every_command_of_the_page_is_answered(
     registry: Registry, make_bundle: Callable[..., Bundle], tmp_path: Path
 ) -> None:
