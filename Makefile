@@ -84,6 +84,10 @@ lock: ## Choose anew what is pinned (uv reads pyproject.toml)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-annotate \
 	  --no-emit-find-links --no-emit-index-url --custom-compile-command 'make lock' \
 	  pyproject.toml requirements/build.in -o requirements/constraints.txt
+	sed -n 's/^mlflow-skinny==/mlflow==/p' requirements/constraints.txt | \
+	  $(BIN)/uv pip compile --quiet --python-version 3.11 --python-platform linux --no-annotate \
+	  --no-emit-find-links --no-emit-index-url --custom-compile-command 'make lock' \
+	  - requirements/tracking.in -o requirements/tracking.txt
 
 clean: ## Remove what make made; data and models stay
 	rm -rf $(VENV) build dist node_modules $(ROOMS)/service/web/vendor .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -23,8 +23,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 TAG = "test"
-NAMES = ("api", "train", "cli", "dev")
-PROFILES = tuple(f"--profile={name}" for name in ("training", "nodes", "cli", "cluster", "dev"))
+NAMES = ("api", "train", "cli", "dev", "tracking")
+PROFILES = tuple(f"--profile={name}" for name in ("training", "nodes", "cli", "cluster", "dev", "tracking"))
 
 
 def run(*command: str, check: bool = True, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -50,7 +50,7 @@ def engine() -> None:
 
 @pytest.fixture(scope="session")
 def images(engine: None) -> dict[str, str]:
-    """The four services' images, built as Compose builds them; their references by service."""
+    """The services' images, built as Compose builds them; their references by service."""
     environment = os.environ | {"TAG": TAG, "VERSION": "9.8.7", "REVISION": "abc123", "SOURCE": "here"}
     run("docker", "compose", *PROFILES, "build", *NAMES, cwd=ROOT, env=environment)
     return {name: f"energy-disaggregation-{name}:{TAG}" for name in NAMES}
@@ -135,7 +135,7 @@ def project(images: dict[str, str]) -> Iterator[Project]:
     name, port = f"test-{uuid.uuid4().hex[:8]}", free_port()
     environment = os.environ | {
         "COMPOSE_PROJECT_NAME": name, "API_PORT": str(port), "DASHBOARD_PORT": str(free_port()),
-        "API_WORKERS": "2", "TAG": TAG, "GPU": "0",
+        "TRACKING_PORT": str(free_port()), "API_WORKERS": "2", "TAG": TAG, "GPU": "0",
         "TRAIN_COMMAND": "train --resume --config /app/data/tiny.yaml",
         "TRAIN_EPOCHS": "", "TRAIN_BATCH_SIZE": "", "TRAIN_LR": "",
     }  # fmt: skip

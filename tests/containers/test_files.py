@@ -21,6 +21,9 @@ DOCKERFILES = [
     ROOT / "Dockerfile.dev",
     *sorted((ROOT / "dockerfiles").glob("*.dockerfile")),
 ]
+needs_make = pytest.mark.skipif(
+    shutil.which("make") is None, reason="make is not installed, as in the dev image"
+)
 OF_PYTHON = {"PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"}
 OF_COMPOSE = {"COMPOSE_PROJECT_NAME"}
 
@@ -63,6 +66,15 @@ def test_the_template_gives_the_values_that_the_package_and_compose_would_take()
         if separator and re.fullmatch("[A-Z_]+", name) and value and f"${{{name}" in COMPOSE:
             defaults = set(re.findall(rf"\$\{{{name}:?-([^}}]*)\}}", COMPOSE))
             assert value in defaults, name
+
+
+def test_the_page_of_runs_is_of_the_version_that_records_them() -> None:
+    def pinned(name: str) -> dict[str, str]:
+        lines = (ROOT / "requirements" / name).read_text().splitlines()
+        return dict(line.split(" ;")[0].split("==") for line in lines if "==" in line and line[0] != "#")
+
+    recording, showing = pinned("constraints.txt"), pinned("tracking.txt")
+    assert showing["mlflow"] == showing["mlflow-skinny"] == recording["mlflow-skinny"]
 
 
 def test_ignored_by_git_is_the_environment_and_not_its_template() -> None:
@@ -118,6 +130,7 @@ def made(*arguments: str, path: str = "", cwd: Path = ROOT) -> str:
     ).stdout  # fmt: skip
 
 
+@needs_make
 @pytest.mark.parametrize(
     ("gpu", "status", "used"),
     [("auto", 0, True), ("auto", 9, False), ("0", 0, False), ("1", 9, True)],
@@ -133,12 +146,14 @@ def test_a_gpu_is_used_where_the_host_has_one_and_as_is_said(
     assert said.startswith(f"docker compose {files}up --detach --wait api ")
 
 
+@needs_make
 def test_an_override_of_the_user_is_read_with_a_gpu_too(tmp_path: Path) -> None:
     (tmp_path / "docker-compose.override.yml").touch()
     said = made("up", "GPU=1", cwd=tmp_path)
     assert "-f docker-compose.yml -f docker-compose.override.yml -f docker-compose.gpu.yml up" in said
 
 
+@needs_make
 def test_every_target_is_listed() -> None:
     text = (ROOT / "Makefile.docker").read_text()
     phony = re.search(r"\.PHONY:((?:.*\\\n)*.*)", text)
@@ -161,6 +176,7 @@ def test_every_target_is_listed() -> None:
         (("training", "cli"), {"api", "train", "cli"}),
         (("cluster",), {"api", "scheduler", "worker"}),
         (("nodes",), {"api", "node"}),
+        (("tracking",), {"api", "tracking"}),
         (("dev",), {"api", "dev"}),
     ],
 )
@@ -176,7 +192,7 @@ def test_a_profile_has_its_services(
     found = json.loads(done.stdout)["services"]
     assert found.keys() == services
     published = {name: service["ports"] for name, service in found.items() if service.get("ports")}
-    assert published.keys() == {"api", "scheduler"} & services
+    assert published.keys() == {"api", "scheduler", "tracking"} & services
     assert all(port["host_ip"] == "127.0.0.1" for ports in published.values() for port in ports)
     assert all(list(service["networks"]) == ["energy-network"] for service in found.values())
     assert all(service["cap_drop"] == ["ALL"] and service["read_only"] for service in found.values())

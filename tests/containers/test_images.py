@@ -39,6 +39,11 @@ def installed(image: str, *modules: str) -> set[str]:
         ("cli", {"onnxruntime", "pyarrow", "h5py"}, {"torch", "onnx", "fastapi", "pytest"}),
         ("train", {"torch", "onnx", "onnxruntime"}, {"h5py", "pandas", "pyarrow", "pytest"}),
         ("dev", {"torch", "fastapi", "pytest", "mypy"}, set()),
+        (
+            "tracking",
+            {"mlflow", "flask", "sqlalchemy"},
+            {"torch", "onnxruntime", "energy_dissagregation_mlops"},
+        ),
     ],
 )
 def test_an_image_holds_what_its_service_needs_and_no_more(
@@ -61,7 +66,7 @@ def test_every_module_of_the_api_and_the_trimmed_packages_can_be_imported(images
     assert inside(images["train"], "python", "-c", program).stderr == ""
 
 
-@pytest.mark.parametrize("name", ["api", "train", "cli", "dev"])
+@pytest.mark.parametrize("name", ["api", "train", "cli", "dev", "tracking"])
 def test_an_image_says_what_it_is_and_runs_as_nobody(
     images: dict[str, str], inspect: Inspect, name: str
 ) -> None:
@@ -78,18 +83,29 @@ def test_an_image_says_what_it_is_and_runs_as_nobody(
     assert secrets == []
 
 
-@pytest.mark.parametrize("name", ["api", "train", "cli"])
+@pytest.mark.parametrize("name", ["api", "train", "cli", "tracking"])
 def test_no_compiler_no_cache_and_no_source_is_left_in_an_image(images: dict[str, str], name: str) -> None:
     program = "for each in gcc cc make git uv; do command -v $each; done; find /build /tmp -mindepth 1; ls -d /root/.cache"
     assert inside(images[name], "sh", "-c", program).stdout == ""
 
 
-@pytest.mark.parametrize("name", ["api", "train", "cli"])
-def test_the_package_is_compiled_to_bytecode(images: dict[str, str], name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "modules"),
+    [
+        ("api", ["energy_dissagregation_mlops.registry", "numpy", "onnxruntime"]),
+        ("train", ["energy_dissagregation_mlops.registry", "numpy", "torch"]),
+        ("cli", ["energy_dissagregation_mlops.registry", "numpy", "pyarrow"]),
+        ("dev", ["numpy", "torch", "pytest", "mlflow"]),  # the package's source is mounted
+        ("tracking", ["mlflow.server.fastapi_app", "flask"]),
+    ],
+)
+def test_what_an_image_holds_is_compiled_to_bytecode(
+    images: dict[str, str], name: str, modules: list[str]
+) -> None:
     program = (
         "import importlib.util as u, os\n"
-        "for m in ('energy_dissagregation_mlops.registry', 'numpy', 'onnxruntime'):\n"
-        "    assert os.path.exists(u.find_spec(m).cached), m"
+        f"for m in {modules}:\n"
+        "    assert os.path.exists(u.cache_from_source(u.find_spec(m).origin)), m"
     )
     assert inside(images[name], "python", "-c", program).stderr == ""
 
