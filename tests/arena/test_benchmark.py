@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from energy_dissagregation_mlops.arena import contests
+from energy_dissagregation_mlops.arena import data as arena_data
 from energy_dissagregation_mlops.arena.benchmark import Places, part_of, run
 from energy_dissagregation_mlops.arena.protocol import Protocol
 from energy_dissagregation_mlops.arena.table import Table
+from energy_dissagregation_mlops.datasets.simulated import Ranges
 from energy_dissagregation_mlops.errors import ConfigError, LeakError, StoreError
+from energy_dissagregation_mlops.settings import config_file
 from energy_dissagregation_mlops.store import Store, StoredHouse
 from energy_dissagregation_mlops.training import loop
 from energy_dissagregation_mlops.training.data import Scales, TrainingSeries, scales_of
@@ -135,3 +138,27 @@ def test_a_part_of_a_protocol_is_named_by_its_splits_and_contestants(make_protoc
     protocol = make_protocol(splits=splits)
     assert part_of(protocol) == protocol
     assert [each.name for each in part_of(protocol, splits=["b"]).splits] == ["b"]
+
+
+def test_simulated_homes_are_drawn_from_the_ranges_that_the_protocol_names(
+    make_protocol: ProtocolMaker, places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ranges = tmp_path / "ranges.yaml"
+    text = config_file("simulation.yaml").read_text()
+    ranges.write_text(text.replace("base_load: [50, 150]", "base_load: [40, 60]"))
+    drawn: list[Ranges] = []
+
+    def drawing(path: Path, *, ranges: Ranges, **named: object) -> None:
+        drawn.append(ranges)
+        raise StoreError("enough")
+
+    monkeypatch.setattr(arena_data, "simulate", drawing)
+    made = {"houses": 2, "days": 1, "seed": 3}
+    for simulated in (made, made | {"ranges": str(ranges)}):
+        with pytest.raises(StoreError, match="enough"):
+            run(
+                make_protocol(data={"made": {"file": "made.h5", "simulated": simulated}}),
+                places,
+                update=silent,
+            )
+    assert [each.base_load for each in drawn] == [(50, 150), (40, 60)]

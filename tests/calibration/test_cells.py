@@ -11,7 +11,9 @@ from energy_dissagregation_mlops.calibration import cells
 from energy_dissagregation_mlops.calibration.cells import SHARES, Scores, quantiles
 
 
-def scores(score, *, group=None, cell=None, active=None, reachable=None, neutral=(0.0,), kind=None) -> Scores:
+def scores(
+    score, *, group=None, cell=None, active=None, reachable=None, neutral=(0.0,), kind=None, group_weight=None
+) -> Scores:
     num = len(score)
     return Scores(
         score=np.asarray(score, np.float64),
@@ -21,6 +23,7 @@ def scores(score, *, group=None, cell=None, active=None, reachable=None, neutral
         reachable=np.ones(num, np.bool_) if reachable is None else np.asarray(reachable),
         neutral=np.asarray(neutral, np.float64),
         kind=np.zeros(len(neutral), np.int64) if kind is None else np.asarray(kind),
+        group_weight=group_weight,
     )
 
 
@@ -36,6 +39,14 @@ def test_each_home_counts_alike() -> None:
     # A home of 1000 samples at 0 and one of 50 at 10: halves of the weight, so the quantiles reach from one to the other.
     found = quantiles(scores([0.0] * 1000 + [10.0] * 50, group=[0] * 1000 + [1] * 50), level=0.8)
     assert (found.low[0], found.high[0]) == (0, 10)
+
+
+def test_a_home_counts_as_much_as_its_weight_says() -> None:
+    # Where one of two homes is at 10 and hardly counts, 0 holds all that matters; where both count alike it does not.
+    score, group = np.repeat([0.0, 10.0], 50), np.repeat([0, 1], 50)
+    light = quantiles(scores(score, group=group, group_weight=np.array([19.0, 1.0])), level=0.8)
+    assert (light.high[0], light.coverage) == (0, pytest.approx(0.95))
+    assert quantiles(scores(score, group=group), level=0.8).high[0] == 10
 
 
 def test_what_differs_between_homes_widens_the_interval() -> None:

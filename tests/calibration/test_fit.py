@@ -8,7 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from energy_dissagregation_mlops.bundle import Bundle
+from energy_dissagregation_mlops.bundle import ApplianceCard, Bundle
+from energy_dissagregation_mlops.calibration import tables as fitting
+from energy_dissagregation_mlops.calibration.cells import Scores, quantiles
 from energy_dissagregation_mlops.calibration.fit import Witness, calibrated
 from energy_dissagregation_mlops.calibration.series import KnownHome
 from energy_dissagregation_mlops.calibration.tables import Said, SpanEnergies
@@ -27,7 +29,7 @@ def disaggregator(make_bundle: BundleMaker) -> Disaggregator:
 def said(*, true, power, mains=None, start: float = 0.0) -> Said:
     true, power = np.array(true, np.float32), np.array(power, np.float32)
     return Said(
-        home="a:1", start=start, sample_period=3600, true=true, true_on=true > 0, power=power, on=power > 0,
+        home="a:1", simulated=False, start=start, sample_period=3600, true=true, true_on=true > 0, power=power, on=power > 0,
         on_probability=(power > 0).astype(np.float32), mains=np.full_like(true, 5000) if mains is None else mains,
     )  # fmt: skip
 
@@ -86,7 +88,7 @@ def test_a_bundle_that_is_right_has_narrow_tables_and_one_that_is_not_wide_ones(
     assert kettle.presence is not None and kettle.presence.num_homes == 3
 
 
-def test_real_homes_have_the_say_where_there_are_some(
+def test_real_homes_and_simulated_ones_both_have_a_say(
     make_house: HouseMaker, disaggregator: Disaggregator
 ) -> None:
     real = KnownHome.of(make_house("real", 1, days=20), disaggregator.card)
@@ -96,7 +98,7 @@ def test_real_homes_have_the_say_where_there_are_some(
         disaggregator.card,
         [Witness(home=each, disaggregator=disaggregator) for each in (kettle_only, made_up)],
     )
-    assert [each.homes for each in found.appliances] == [("real:1",), ("sim:1",)]
+    assert [each.homes for each in found.appliances] == [("real:1", "sim:1"), ("sim:1",)]
     assert [each.presence.num_homes for each in found.appliances if each.presence] == [2, 1]
 
 
@@ -109,3 +111,22 @@ def test_an_appliance_that_nobody_used_has_no_tables(
     assert all(
         each.intervals is None and each.presence is None and not each.homes for each in found.appliances
     )
+
+
+def test_one_real_home_counts_as_much_as_many_simulated_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Scores] = []
+    monkeypatch.setattr(
+        fitting, "quantiles", lambda found, *, level: seen.append(found) or quantiles(found, level=level)
+    )
+    homes = [said(true=[1000, 0] * 500, power=[900, 0] * 500)]
+    homes += [replace(homes[0], home=f"sim:{number}", simulated=True) for number in range(4)]
+    known = ApplianceCard(
+        name="kettle", on_power_threshold=2000, max_power=3000, min_on_duration=0, min_off_duration=0, power_scale=1000,
+        mean_power=10,
+    )  # fmt: skip
+    fitting.tables(known, homes, level=0.8)
+    assert seen and all(each.group_weight is not None for each in seen)
+    assert all(each.group_weight.tolist() == [1, 0.25, 0.25, 0.25, 0.25] for each in seen)
+    seen.clear()
+    fitting.tables(known, homes[1:], level=0.8)
+    assert seen and all(each.group_weight is None for each in seen)

@@ -110,3 +110,33 @@ def test_a_data_set_is_drawn_from_as_often_as_its_share_says_whatever_its_size()
         drawn = sampler(data, batch_size=4000, active_share=0.5, shares=shares).draw(0)
         assert np.mean(drawn.begin < data.end[0]) == pytest.approx(expected, abs=0.04)
         assert np.mean(drawn.source < data.end[0]) == pytest.approx(expected, abs=0.04)
+
+
+def clock(data, position: np.ndarray) -> np.ndarray:
+    stretch = np.searchsorted(data.end, position, side="right")
+    return (position - data.begin[stretch] + data.clock[stretch]) % data.samples_per_day
+
+
+def test_what_comes_in_keeps_its_time_of_day():
+    two = [home(1, length=6000), replace(home(2, length=6000), start=1.4e9 // 60 * 60 + 7 * 3600)]
+    data = TrainingData.of(two, window_length=2000, margin=4, device=torch.device("cpu"))
+    config = replace(CONFIG, own_hour=1.0, replace=1.0, remove=0.0, batch_size=200)
+    draw = Sampler(data, config, window_length=2000, margin=4).draw(0)
+    late = (
+        clock(data, draw.begin)[:, None] + draw.place - clock(data, draw.source.ravel()).reshape(-1, 2) + 60
+    ) % 1440
+    assert late.min() == 0 and late.max() == 120
+    assert draw.place.min() >= 0 and 1900 < draw.place.max() < 2000  # on the second day of a window too
+
+
+def test_a_window_without_that_time_of_day_takes_it_anywhere(data):
+    draw = sampler(data, own_hour=1.0, batch_size=200).draw(0)
+    assert draw.place.min() >= 0 and WINDOW - 8 < draw.place.max() < WINDOW
+
+
+def test_midnight_is_where_the_clock_is_zero():
+    start = 1_400_025_600.0 - 600  # ten minutes before midnight UTC
+    data = TrainingData.of(
+        [replace(home(1, length=100), start=start)], window_length=64, margin=4, device=torch.device("cpu")
+    )
+    assert (data.clock[0] + 4 + 10) % data.samples_per_day == 0  # four missing samples stand before the first

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from energy_dissagregation_mlops.arena.protocol import DataSource, Protocol, Split
 from energy_dissagregation_mlops.datasets.opening import open_dataset
-from energy_dissagregation_mlops.datasets.simulated import simulate
+from energy_dissagregation_mlops.datasets.simulated import simulate, simulation_ranges
 from energy_dissagregation_mlops.errors import StoreError
 from energy_dissagregation_mlops.preprocessing import PreprocessConfig, Progress, preprocess
 from energy_dissagregation_mlops.store import Store
@@ -40,7 +40,7 @@ def prepare(
             path = raw / source.file
             made = source.simulated
             simulate(
-                path, houses=made.houses, days=made.days, seed=made.seed,
+                path, houses=made.houses, days=made.days, seed=made.seed, ranges=simulation_ranges(made.ranges),
                 progress=None if progress is None else partial(progress, f"simulating {source.file}"),
             )  # fmt: skip
         if path is not None:

@@ -35,6 +35,9 @@ class Simulation(_Record):
     houses: int = Field(ge=1)
     days: int = Field(ge=1)
     seed: int = Field(ge=0)
+    ranges: Path | None = (
+        None  # what they are drawn from, from the working folder; None: configs/simulation.yaml
+    )
 
 
 class DataSource(_Record):

@@ -3,14 +3,14 @@
 Split conformal prediction (Vovk, Gammerman and Shafer 2005) with cells of its own (Mondrian) takes the 10 and
 90 % quantiles of each cell. But nearly every sample of a kettle is trivial: nothing is on and nothing is said.
 So the share between the quantiles is chosen, one for all cells, such that 80 % of the samples that matter
-(``active``) are held, as conformal risk control does (Angelopoulos et al. 2022, arXiv:2208.02814). Each group, a home, counts alike;
-and the samples that decide are of groups that the quantiles were not taken from: what differs between homes
+(``active``) are held, as conformal risk control does (Angelopoulos et al. 2022, arXiv:2208.02814). Each group, a home, counts as much as
+its weight says, alike where none is given; and the samples that decide are of groups that the quantiles were not taken from: what differs between homes
 widens them. With one group it is split into stretches of time, which say nothing of other homes.
 
 What is assumed is that the home at hand is drawn as the groups were. Of few groups there is no more than
 the mean: no correction for their number is made, which would make two homes say nothing at all.
 
-Shapes: N scores, C cells, M shares, F folds.
+Shapes: N scores, C cells, G groups, M shares, F folds.
 """
 
 from __future__ import annotations
@@ -36,11 +36,12 @@ class Scores:
 
     score: Values  # (N,)
     cell: Numbers  # (N,) 0 to C - 1
-    group: Numbers  # (N,)
+    group: Numbers  # (N,) 0 to G - 1
     active: BoolArray  # (N,) whether it matters that the truth is held
     reachable: BoolArray  # (N,) whether the interval's own limits leave room for the truth
     neutral: Values  # (C,) the score of the answer itself, which every interval holds
     kind: Numbers  # (C,) cells of a kind may share quantiles
+    group_weight: Values | None = None  # (G,) how much a group counts; None: alike
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,7 @@ def quantiles(scores: Scores, *, level: float) -> Quantiles:
         out = np.flatnonzero((ranked.fold == fold) & ranked.active)
         held[out] = _first_held(ranked, out, low, high)
     held[~ranked.reachable] = len(SHARES)
-    curve = _curve(held[ranked.active], ranked.group[ranked.active])
+    curve = _curve(held[ranked.active], ranked.group[ranked.active], ranked.group_weight)
     enough = np.flatnonzero(curve >= level)
     choice = int(enough[0]) if len(enough) else len(SHARES) - 1
     low, high = ranked.quantiles(np.ones(len(held), np.bool_))
@@ -108,7 +109,8 @@ class _Ranked:
     fold: Numbers  # (N,)
     active: BoolArray  # (N,)
     reachable: BoolArray  # (N,)
-    weight: Values  # (N,) those of each group sum to 1
+    group_weight: Values  # (G,) of the groups there are
+    weight: Values  # (N,) those of each group sum to its weight
     begin: Numbers  # (C + 1,) where each cell begins
     neutral: Values  # (C,)
 
@@ -116,9 +118,10 @@ class _Ranked:
     def of(cls, scores: Scores, cell: Numbers) -> _Ranked:
         order = np.lexsort((scores.score, cell))
         known, group, sizes = np.unique(scores.group[order], return_inverse=True, return_counts=True)
+        group_weight = np.ones(len(known)) if scores.group_weight is None else scores.group_weight[known]
         return cls(
             score=scores.score[order], cell=cell[order], group=group, fold=group % min(MAX_FOLDS, len(known)),
-            active=scores.active[order], reachable=scores.reachable[order], weight=1 / sizes[group],
+            active=scores.active[order], reachable=scores.reachable[order], group_weight=group_weight, weight=(group_weight / sizes)[group],
             begin=np.searchsorted(cell[order], np.arange(len(scores.neutral) + 1)), neutral=scores.neutral,
         )  # fmt: skip
 
@@ -151,13 +154,13 @@ def _first_held(ranked: _Ranked, which: Numbers, low: Values, high: Values) -> N
     return first
 
 
-def _curve(held: Numbers, group: Numbers) -> Values:
-    """(M,) the part of the scores that each share holds, mean over groups; NaN where there is no score."""
+def _curve(held: Numbers, group: Numbers, group_weight: Values) -> Values:
+    """(M,) the part of the scores that each share holds, weighted mean over groups; NaN where there is no score."""
     known, place = np.unique(group, return_inverse=True)
     if not len(known):
         return np.full(len(SHARES), np.nan)
     width = len(SHARES) + 1
     counts = np.bincount(place * width + held, minlength=len(known) * width).reshape(len(known), width)
     parts = np.cumsum(counts, axis=1) / counts.sum(axis=1, keepdims=True)
-    mean: Values = parts[:, :-1].mean(axis=0)
+    mean: Values = np.average(parts[:, :-1], axis=0, weights=group_weight[known])
     return mean

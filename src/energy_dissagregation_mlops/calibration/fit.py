@@ -1,7 +1,8 @@
 """A bundle's calibration: its answers for homes whose appliances were measured, turned into tables.
 
-Where real homes meter an appliance, simulated ones have no say in its intervals: how wrong a model is in a
-made-up home says little of real ones. Whether an appliance is there at all is learnt from all of them.
+Where real homes meter an appliance they have half of the say in its intervals, however few they are, and simulated ones the
+other half: one or two homes don't tell how far homes differ (docs/log.md). Whether an appliance is there at
+all is learnt from all of them alike.
 """
 
 from __future__ import annotations
@@ -35,8 +36,7 @@ class Witness:
 class _Seen:
     """What was found of one appliance."""
 
-    real: list[Said] = field(default_factory=list)
-    simulated: list[Said] = field(default_factory=list)
+    said: list[Said] = field(default_factory=list)
     watched: list[Watched] = field(default_factory=list)
 
 
@@ -66,7 +66,7 @@ def _look(card: Card, witness: Witness, seen: Sequence[_Seen]) -> None:
         if known.name not in witness.disaggregator.card.appliance_names or not home.metered(row):
             continue
         said = Said.of(home, found, row)
-        (one.simulated if home.simulated else one.real).append(said)
+        one.said.append(said)
         if said.true_on[said.kept].any():
             without = home.without(row)
             one.watched.append(watched(known, home, found, row, present=True))
@@ -101,10 +101,9 @@ def _rows(witness: Witness, home: KnownHome, card: Card) -> Disaggregation:
 
 def _appliance(card: Card, row: int, seen: _Seen) -> ApplianceCalibration:
     known = card.appliances[row]
-    counted = seen.real or seen.simulated
     return ApplianceCalibration(
         appliance=known.name,
-        homes=tuple(dict.fromkeys(each.home for each in counted)),
-        intervals=tables(known, counted, level=LEVEL) if counted else None,
+        homes=tuple(dict.fromkeys(each.home for each in seen.said)),
+        intervals=tables(known, seen.said, level=LEVEL) if seen.said else None,
         presence=presence_model(seen.watched),
     )

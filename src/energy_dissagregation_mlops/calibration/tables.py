@@ -33,6 +33,7 @@ class Said:
     """One appliance of one home, or of a stretch of one: what is true, and what is said."""
 
     home: str  # its reference
+    simulated: bool
     start: float  # s since 1970
     sample_period: float  # s
     true: FloatArray  # (T,) W, NaN where unknown or not to be looked at
@@ -47,7 +48,7 @@ class Said:
         """Of the appliance in this row."""
         assert found.on_probability is not None
         return cls(
-            home=home.reference, start=home.start, sample_period=home.sample_period,
+            home=home.reference, simulated=home.simulated, start=home.start, sample_period=home.sample_period,
             true=np.where(home.looked_at, home.power[row], np.float32(np.nan)), true_on=home.on[row],
             power=found.power[row], on=found.on[row], on_probability=found.on_probability[row], mains=home.mains,
         )  # fmt: skip
@@ -97,6 +98,7 @@ class _Part:
     """One stretch's share of ``Scores``."""
 
     home: str
+    simulated: bool
     score: Values
     cell: Numbers
     active: BoolArray
@@ -109,6 +111,7 @@ def _power_scores(known: ApplianceCard, home: Said, level_edges: tuple[float, ..
     highest = np.maximum(np.minimum(home.mains[kept], known.max_power), power)
     return _Part(
         home=home.home,
+        simulated=home.simulated,
         score=true / np.where(power > 0, power, 1.0),
         cell=cells_of(
             home.power[kept], home.on_probability[kept], probability_edges=PROBABILITY_EDGES, level_edges=level_edges
@@ -119,16 +122,24 @@ def _power_scores(known: ApplianceCard, home: Said, level_edges: tuple[float, ..
 
 
 def _scores(parts: Sequence[_Part], *, neutral: Values, kind: Numbers) -> Scores:
-    """All homes together, a group each; one home alone is a group for each fifth of its time."""
+    """All homes together, a group each; one home alone is a group for each fifth of its time.
+
+    Real homes together count as much as simulated ones together: real ones show how a model errs, and are
+    few; simulated ones show how far homes may differ.
+    """
     sizes = [len(part.score) for part in parts]
     names = list(dict.fromkeys(part.home for part in parts))
     group = np.repeat([names.index(part.home) for part in parts], sizes)
     if len(names) == 1:
         group = np.arange(len(group)) * STRETCHES // max(len(group), 1)
+    simulated = np.array([next(part.simulated for part in parts if part.home == name) for name in names])
+    alike = len(names) == 1 or simulated.all() or not simulated.any()
+    weight = None if alike else np.where(simulated, 1 / simulated.sum(), 1 / (~simulated).sum())
     return Scores(
         score=np.concatenate([part.score for part in parts]), cell=np.concatenate([part.cell for part in parts]),
         active=np.concatenate([part.active for part in parts]),
         reachable=np.concatenate([part.reachable for part in parts]), group=group, neutral=neutral, kind=kind,
+        group_weight=weight,
     )  # fmt: skip
 
 
@@ -137,6 +148,7 @@ class SpanEnergies:
     """Energy of consecutive spans of one home; S spans of which enough is measured."""
 
     home: str
+    simulated: bool
     true: Values  # (S,) kWh, like the next two; over the samples that have both
     said: Values  # (S,)
     mains: Values  # (S,)
@@ -149,7 +161,9 @@ class SpanEnergies:
         kept = np.flatnonzero(home.kept)
         if not len(kept):
             no, never = np.empty(0), np.empty(0, np.bool_)
-            return cls(home=home.home, true=no, said=no, mains=no, used=never, hours=no)
+            return cls(
+                home=home.home, simulated=home.simulated, true=no, said=no, mains=no, used=never, hours=no
+            )  # fmt: skip
         span = np.floor_divide(home.start + kept * home.sample_period, hours * 3600).astype(np.int64)
         span -= span[0]
         kwh = home.sample_period / JOULES_PER_KWH
@@ -161,7 +175,7 @@ class SpanEnergies:
             return np.asarray(kwh * np.bincount(span, power[kept])[enough], np.float64)
 
         return cls(
-            home=home.home, true=energy(home.true), said=energy(home.power), mains=energy(home.mains),
+            home=home.home, simulated=home.simulated, true=energy(home.true), said=energy(home.power), mains=energy(home.mains),
             used=np.bincount(span, used)[enough] > 0, hours=count[enough] * home.sample_period / 3600,
         )  # fmt: skip
 
@@ -195,6 +209,7 @@ def _energy_scores(known: ApplianceCard, spans: SpanEnergies, constant: float, s
     highest = np.maximum(np.minimum(spans.mains, known.max_power * spans.hours / 1000), spans.said)
     return _Part(
         home=spans.home,
+        simulated=spans.simulated,
         score=np.where(is_said, error / (constant + slope * spans.said), spans.true),
         cell=is_said.astype(np.int64), active=spans.used, reachable=spans.true <= highest,
     )  # fmt: skip

@@ -44,6 +44,9 @@ class TrainingConfig:
     scale: tuple[float, float] = (0.7, 1.3)  # and takes so many times the power
     warp: float = 0.4  # how unevenly its phases are stretched: 0 evenly, below 1 so that none is turned round
     bend: float = 0.1  # what draws little (a motor) against what draws much: W to the power of 1 +- bend
+    own_hour: float = (
+        0.0  # chance that it comes in at its own time of day, within an hour, and not at any time
+    )
     strangers: float = 0.15  # chance that what no plug measures elsewhere comes into a window too
     shares: Mapping[str, float] = field(
         default_factory=dict
@@ -61,12 +64,11 @@ class TrainingConfig:
             self._expect(name, 0 < getattr(self, name) < float("inf"), "a number above 0")
         for name in ("weight_decay", "gate_weight"):
             self._expect(name, 0 <= getattr(self, name) < float("inf"), "a number of at least 0")
-        for name in ("active_share", "replace", "remove", "warm_up", "balance"):
+        for name in ("active_share", "replace", "remove", "own_hour", "strangers", "warm_up", "balance"):
             self._expect(name, 0 <= getattr(self, name) <= 1, "a share from 0 to 1")
         self._expect("remove", self.replace + self.remove <= 1, "at most 1 together with replace")
         for name in ("warp", "bend"):
             self._expect(name, 0 <= getattr(self, name) < 1, "a number from 0 to below 1")
-        self._expect("strangers", 0 <= self.strangers <= 1, "a share from 0 to 1")
         self._expect(
             "shares", all(0 < share < float("inf") for share in self.shares.values()), "numbers above 0"
         )

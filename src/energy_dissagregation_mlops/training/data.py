@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from energy_dissagregation_mlops.errors import ConfigError
-from energy_dissagregation_mlops.vocabulary import BoolArray, FloatArray
+from energy_dissagregation_mlops.vocabulary import SECONDS_PER_DAY, BoolArray, FloatArray
 
 IndexArray = NDArray[np.int64]
 
@@ -76,6 +76,8 @@ class TrainingData:
     dataset: tuple[str, ...]  # (M,) and of which data set
     metered: BoolArray  # (M, A) whether the house has a meter for the appliance
     rest: Tensor  # (S,) W, the mains without all that is metered; 0 where missing
+    clock: IndexArray  # (M,) samples from midnight UTC to where a stretch begins
+    samples_per_day: int
 
     @classmethod
     def of(
@@ -88,6 +90,7 @@ class TrainingData:
         """
         _check_periods(series)
         pad = max(margin, 1)
+        day = round(SECONDS_PER_DAY / series[0].sample_period)
         widths = [max(len(one) + 2 * pad, window_length) for one in series]
         end = np.cumsum(widths, dtype=np.int64)
         begin = end - np.asarray(widths, dtype=np.int64)
@@ -113,6 +116,8 @@ class TrainingData:
             dataset=tuple(one.name.rpartition(":")[0] for one in series),
             metered=np.stack([one.metered for one in series]),
             rest=torch.from_numpy(rest).to(device),
+            clock=(np.asarray([one.first for one in series], dtype=np.int64) - pad) % day,
+            samples_per_day=day,
         )
 
 

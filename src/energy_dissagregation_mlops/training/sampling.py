@@ -9,7 +9,7 @@ Shapes: N windows of the global batch, L window_length, A appliances, M stretche
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from energy_dissagregation_mlops.vocabulary import BoolArray
 
 _WARP_WAVES = (16.0, 160.0)  # samples: from a phase of an activation to all of it
 _STRANGE_SCALES = (0.4, 1.6)
+_HOURS = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,14 +91,15 @@ class Sampler:
         source, stretch_of = self._sources(rng, shape)
         begin = self._begins(rng)
         strange, strange_begin = self._strangers(rng, begin)
-        return Draw(
+        anywhere = rng.integers(0, self._window_length, shape)
+        draw = Draw(
             begin=begin,
             gone=added | (fate >= 1 - self._config.remove),
             added=added,
             source=source,
             source_begin=self._data.begin[stretch_of],
             source_end=self._data.end[stretch_of],
-            place=rng.integers(0, self._window_length, shape),
+            place=anywhere,
             stretch=_log_uniform(rng, self._config.stretch, shape),
             scale=_log_uniform(rng, self._config.scale, shape),
             bend=rng.uniform(1 - self._config.bend, 1 + self._config.bend, shape).astype(np.float32),
@@ -108,6 +110,26 @@ class Sampler:
             strange_begin=strange_begin,
             strange_scale=_log_uniform(rng, _STRANGE_SCALES, begin.shape),
         )
+        return (
+            replace(draw, place=self._at_own_hour(rng, draw, stretch_of)) if self._config.own_hour else draw
+        )
+
+    def _at_own_hour(self, rng: np.random.Generator, draw: Draw, stretch_of: IndexArray) -> IndexArray:
+        """Where what comes in is placed (N, A): at its own time of day where the window has one, on any of its days.
+
+        At any time of day it would come in where nothing else of its kind does, and whatever is like it
+        and stays where people are awake would seem rarer than it is.
+        """
+        data, day = self._data, self._data.samples_per_day
+        own = draw.source - data.begin[stretch_of] + data.clock[stretch_of]
+        window = np.searchsorted(data.end, draw.begin, side="right")
+        at_first = (draw.begin - data.begin[window] + data.clock[window])[:, None]
+        within = rng.integers(-(day // _HOURS), day // _HOURS + 1, own.shape)
+        place = (own + within - at_first) % day
+        num_days = -(-(self._window_length - place) // day)  # of the window that have this time of day
+        place = place + day * (rng.random(own.shape) * num_days).astype(np.int64)
+        chosen = (rng.random(own.shape) < self._config.own_hour) & (num_days > 0)
+        return np.where(chosen, place, draw.place)
 
     def _anywhere(self, rng: np.random.Generator, size: int) -> tuple[IndexArray, IndexArray]:
         """Where windows begin, (N,), and in which stretches, (N,)."""
