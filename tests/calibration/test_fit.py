@@ -113,12 +113,13 @@ def test_an_appliance_that_nobody_used_has_no_tables(
     )
 
 
-def test_one_real_home_counts_as_much_as_many_simulated_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_simulated_homes_together_count_as_much_as_one_real_home(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Scores] = []
     monkeypatch.setattr(
         fitting, "quantiles", lambda found, *, level: seen.append(found) or quantiles(found, level=level)
     )
     homes = [said(true=[1000, 0] * 500, power=[900, 0] * 500)]
+    homes.append(replace(homes[0], home="b:1"))
     homes += [replace(homes[0], home=f"sim:{number}", simulated=True) for number in range(4)]
     known = ApplianceCard(
         name="kettle", on_power_threshold=2000, max_power=3000, min_on_duration=0, min_off_duration=0, power_scale=1000,
@@ -126,7 +127,7 @@ def test_one_real_home_counts_as_much_as_many_simulated_ones(monkeypatch: pytest
     )  # fmt: skip
     fitting.tables(known, homes, level=0.8)
     assert seen and all(each.group_weight is not None for each in seen)
-    assert all(each.group_weight.tolist() == [1, 0.25, 0.25, 0.25, 0.25] for each in seen)
+    assert all(each.group_weight.tolist() == [1, 1, 0.25, 0.25, 0.25, 0.25] for each in seen)
     seen.clear()
-    fitting.tables(known, homes[1:], level=0.8)
+    fitting.tables(known, homes[2:], level=0.8)
     assert seen and all(each.group_weight is None for each in seen)

@@ -148,7 +148,10 @@ def test_training_and_evaluation_mode_answer_alike(network: Network) -> None:
     mains = mains_for(network)
     served = network.eval()(mains)
     trained = network.train()(mains)
-    assert torch.equal(served.power, trained.power) and torch.equal(served.on_logit, trained.on_logit)
+    assert torch.equal(served.on_logit, trained.on_logit)
+    # A gate that is not sure lets less through where it serves; without one nothing differs.
+    less = (served.power <= trained.power) if network.gated else (served.power == trained.power)
+    assert less.all()
 
 
 def test_gradients_reach_every_weight(network: Network) -> None:
@@ -169,9 +172,9 @@ def test_the_last_layer_learns_from_the_first_step(network: Network) -> None:
 def test_answers_are_the_same_after_saving_and_loading_weights_alone(
     network: Network, tmp_path: Path
 ) -> None:
-    network.fit_scales(mains=640.0, power=(2400.0, 90.0, 500.0))
+    network.eval().fit_scales(mains=640.0, power=(2400.0, 90.0, 500.0))
     torch.save(network.state_dict(), tmp_path / "best.pt")
-    other = build(network.name, APPLIANCES, SMALL[network.name])
+    other = build(network.name, APPLIANCES, SMALL[network.name]).eval()
     other.load_state_dict(torch.load(tmp_path / "best.pt", weights_only=True))
     mains = mains_for(network)
     assert torch.equal(network(mains).power, other(mains).power)

@@ -58,3 +58,26 @@ def test_options_that_do_not_fit_together_say_what_would(options: dict[str, int]
 def test_the_shortest_window_has_a_core_of_one_step() -> None:
     config = Config()
     assert build("gated_unet", APPLIANCES, {"window_length": 2 * config.margin + 16}).core == 16
+
+
+def test_the_less_sure_it_is_the_less_it_says_and_a_gate_is_shifted_where_it_serves() -> None:
+    network = build("gated_unet", ("kettle",), {})
+    with torch.no_grad():
+        network.gate.weight.zero_()
+        for probability, share in ((0.2, 0.0), (0.6, 0.5), (0.95, 1.0)):
+            network.gate.bias.fill_(float(torch.logit(torch.tensor(probability))))
+            mains = 3000 * torch.rand(1, network.window_length)
+            trained, served = network.train()(mains), network.eval()(mains)
+            torch.testing.assert_close(served.power, share * trained.power)
+            network.settle_gates(torch.tensor([1.5]))
+            torch.testing.assert_close(network(mains).on_logit, trained.on_logit - 1.5)
+            assert torch.equal(network.train()(mains).on_logit, trained.on_logit)
+            network.settle_gates(torch.zeros(1))
+
+
+def test_weights_from_before_there_were_gates_are_read() -> None:
+    network = build("gated_unet", ("kettle",), {})
+    network.settle_gates(torch.ones(1))
+    before = {name: weight for name, weight in network.state_dict().items() if name != "gate_shift"}
+    network.load_state_dict(before)
+    assert network.gate_shift.tolist() == [0]

@@ -1,8 +1,8 @@
 """A bundle's calibration: its answers for homes whose appliances were measured, turned into tables.
 
-Where real homes meter an appliance they have half of the say in its intervals, however few they are, and simulated ones the
-other half: one or two homes don't tell how far homes differ (docs/log.md). Whether an appliance is there at
-all is learnt from all of them alike.
+Where real homes meter an appliance, simulated ones together have as much of a say in its intervals as one of them: one or two
+homes don't tell how far homes differ, and made-up ones say little of how a model errs (docs/log.md). Whether
+an appliance is there at all is learnt from all of them alike.
 """
 
 from __future__ import annotations

@@ -124,8 +124,8 @@ def _power_scores(known: ApplianceCard, home: Said, level_edges: tuple[float, ..
 def _scores(parts: Sequence[_Part], *, neutral: Values, kind: Numbers) -> Scores:
     """All homes together, a group each; one home alone is a group for each fifth of its time.
 
-    Real homes together count as much as simulated ones together: real ones show how a model errs, and are
-    few; simulated ones show how far homes may differ.
+    Simulated homes together count as much as one real home: real ones show how a model errs, and are few;
+    simulated ones show how far homes may differ.
     """
     sizes = [len(part.score) for part in parts]
     names = list(dict.fromkeys(part.home for part in parts))
@@ -134,7 +134,7 @@ def _scores(parts: Sequence[_Part], *, neutral: Values, kind: Numbers) -> Scores
         group = np.arange(len(group)) * STRETCHES // max(len(group), 1)
     simulated = np.array([next(part.simulated for part in parts if part.home == name) for name in names])
     alike = len(names) == 1 or simulated.all() or not simulated.any()
-    weight = None if alike else np.where(simulated, 1 / simulated.sum(), 1 / (~simulated).sum())
+    weight = None if alike else np.where(simulated, 1 / simulated.sum(), 1.0)
     return Scores(
         score=np.concatenate([part.score for part in parts]), cell=np.concatenate([part.cell for part in parts]),
         active=np.concatenate([part.active for part in parts]),

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +31,7 @@ class Network(nn.Module, ABC):
     """A network for all appliances of a run at once.
 
     Its scales are buffers, fitted on training houses and saved with the weights, so that nobody
-    outside ever sees anything but watts.
+    outside ever sees anything but watts. So are its gates: how sure it must be of an appliance to say it.
     """
 
     name: ClassVar[str]  # under which it is registered and written into a card
@@ -43,6 +43,7 @@ class Network(nn.Module, ABC):
 
     mains_scale: Tensor  # () W
     power_scale: Tensor  # (A,) W
+    gate_shift: Tensor  # (A,) log odds, which a gated network takes off its on_logit where it serves
 
     def __init__(
         self, appliances: tuple[str, ...], *, window_length: int, margin: int, alignment: int
@@ -57,6 +58,7 @@ class Network(nn.Module, ABC):
         self.alignment = alignment  # core starts are multiples of it on the grid since 1970
         self.register_buffer("mains_scale", torch.tensor(1000.0))
         self.register_buffer("power_scale", torch.full((len(appliances),), 1000.0))
+        self.register_buffer("gate_shift", torch.zeros(len(appliances)))
 
     @classmethod
     @abstractmethod
@@ -82,6 +84,15 @@ class Network(nn.Module, ABC):
         """Take over the typical watts of the mains, and of each appliance while on, from training houses."""
         self.mains_scale.fill_(mains)
         self.power_scale.copy_(torch.tensor(power))
+
+    def settle_gates(self, shift: Tensor) -> None:
+        """Take over how sure it must be of each appliance, (A,) log odds, from validation homes; 0: as likely as not."""
+        self.gate_shift.copy_(shift)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
+        # Weights that were saved before there were gates have none to shift.
+        state_dict.setdefault(f"{prefix}gate_shift", torch.zeros_like(self.gate_shift))
+        super()._load_from_state_dict(state_dict, prefix, *others)
 
     @abstractmethod
     def forward(self, mains: Tensor) -> Output:

@@ -22,6 +22,7 @@ from energy_dissagregation_mlops.training.checkpoints import Checkpoint
 from energy_dissagregation_mlops.training.config import TrainingConfig
 from energy_dissagregation_mlops.training.data import TrainingData, TrainingSeries, fingerprint_of, scales_of
 from energy_dissagregation_mlops.training.distributed import Process, joined
+from energy_dissagregation_mlops.training.gates import gate_shift
 from energy_dissagregation_mlops.training.interruption import Interruption, put_off
 from energy_dissagregation_mlops.training.progress import (
     EpochResult,
@@ -236,8 +237,10 @@ class _Loop:
         self._history = parsed_history(state.history)
 
     def fitted(self) -> Fitted:
-        """The network with its best weights."""
+        """The network with its best weights, and the gates that suit them."""
         network = self._stepper.network
         network.load_state_dict(self._best)
+        if network.gated and self._validation is not None:
+            network.settle_gates(gate_shift(network, self._validation, self._process))
         network.to("cpu", memory_format=torch.contiguous_format).eval()
         return Fitted(network=network, history=tuple(self._history), best_epoch=self._best_epoch)

@@ -10,14 +10,14 @@ Shapes: N windows, L window_length, A appliances, K core, S samples of all stret
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from energy_dissagregation_mlops.networks.contract import Network
+from energy_dissagregation_mlops.networks.contract import Network, Output
 from energy_dissagregation_mlops.training.data import TrainingSeries
 from energy_dissagregation_mlops.training.distributed import Process
 from energy_dissagregation_mlops.windows import Framing
@@ -55,15 +55,18 @@ class Windows:
 
     mains: Tensor  # (S,) W, all stretches, each with what its windows need around it
     begin: Tensor  # (N,) where a window begins in them
+    house: Tensor  # (N,) which house it is of, from 0
     power: Tensor  # (N, A, K) W, NaN where unknown
     on: Tensor  # (N, A, K) bool
+    num_houses: int
 
     @classmethod
     def of(cls, series: Sequence[TrainingSeries], network: Network, process: Process) -> Windows:
         """Cut the stretches into windows whose cores cover them."""
         framing = Framing(window_length=network.window_length, margin=network.margin)
         cores = Framing(window_length=network.core, margin=0)
-        mains, begin, power, on = [], [], [], []
+        mains, begin, house, power, on = [], [], [], [], []
+        names = sorted({one.name for one in series})
         total = 0
         for one in series:
             known = np.where(np.isnan(one.mains), np.float32(np.nan), one.known_power())
@@ -72,6 +75,7 @@ class Windows:
             # Windows begin a core apart: kept whole, they would repeat their margins.
             mains += [windows[:-1, : network.core].ravel(), windows[-1]]
             begin.append(total + network.core * np.arange(len(windows)))
+            house.append(np.full(len(windows), names.index(one.name)))
             total += network.core * (len(windows) - 1) + network.window_length
             power.append(np.stack([cores.cut(row, first=one.first) for row in known], axis=1))
             on.append(np.stack([cores.cut(row, first=one.first) > 0.5 for row in is_on], axis=1))
@@ -79,6 +83,8 @@ class Windows:
         return cls(
             mains=torch.from_numpy(np.concatenate(mains)).to(device),
             begin=torch.from_numpy(np.concatenate(begin)[mine]).to(device),
+            house=torch.from_numpy(np.concatenate(house)[mine]).to(device),
+            num_houses=len(names),
             power=torch.from_numpy(np.concatenate(power)[mine]).to(device),
             on=torch.from_numpy(np.concatenate(on)[mine]).to(device),
         )
@@ -87,13 +93,8 @@ class Windows:
 @torch.no_grad()
 def validate(network: Network, windows: Windows, process: Process) -> Validation:
     """Score a network on all windows, over all processes; every process gets the same answer."""
-    network.eval()
     sums = torch.zeros(len(network.appliances), 6, dtype=torch.float64, device=process.device)
-    within = torch.arange(network.window_length, device=process.device)
-    size = max(1, SAMPLES_PER_PASS // network.window_length)
-    for at in range(0, len(windows.begin), size):
-        rows = slice(at, at + size)
-        output = network(windows.mains[windows.begin[rows, None] + within])
+    for rows, output in answers(network, windows):
         on = output.on_logit >= 0
         sums += _sums(output.power * on, on, power=windows.power[rows], on=windows.on[rows])
     scales = network.power_scale.tolist()
@@ -104,6 +105,16 @@ def validate(network: Network, windows: Windows, process: Process) -> Validation
     )
     shares = [one.share for one in scores if np.isfinite(one.share)]
     return Validation(appliances=scores, score=float(np.mean(shares)) if shares else float("nan"))
+
+
+def answers(network: Network, windows: Windows) -> Iterator[tuple[slice, Output]]:
+    """Some windows' rows, and the network's answer for them as it serves, until all are answered."""
+    network.eval()
+    within = torch.arange(network.window_length, device=windows.mains.device)
+    size = max(1, SAMPLES_PER_PASS // network.window_length)
+    for at in range(0, len(windows.begin), size):
+        rows = slice(at, at + size)
+        yield rows, network(windows.mains[windows.begin[rows, None] + within])
 
 
 def _sums(predicted: Tensor, predicted_on: Tensor, *, power: Tensor, on: Tensor) -> Tensor:
