@@ -59,7 +59,7 @@ def test_the_graph_takes_any_number_of_windows(exported: tuple[Network, Path], n
     assert power.shape == probability.shape == (num_windows, len(APPLIANCES), network.core)
     assert (power >= 0).all() and (probability >= 0).all() and (probability <= 1).all()
     with torch.inference_mode():
-        expected = network(torch.from_numpy(mains))
+        expected = network.eval()(torch.from_numpy(mains))
     np.testing.assert_allclose(power, expected.power.numpy(), atol=0.05)
     np.testing.assert_allclose(probability, torch.sigmoid(expected.on_logit).numpy(), atol=1e-5)
 

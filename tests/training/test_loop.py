@@ -7,6 +7,7 @@ import torch
 from tiny_run import CONFIG, home, homes, tiny_network
 
 from energy_dissagregation_mlops.errors import ConfigError
+from energy_dissagregation_mlops.training import loop
 from energy_dissagregation_mlops.training.loop import fit
 from energy_dissagregation_mlops.training.progress import history_text, parsed_history
 from energy_dissagregation_mlops.training.steps import Stepper, learning_rate
@@ -171,3 +172,18 @@ def test_the_learning_rate_rises_then_falls():
     assert rates[0] == pytest.approx(1 / 11)
     assert rates[55] == pytest.approx(0.01 + 0.99 / 2)
     assert rates[-1] < 0.02
+
+
+def test_the_gates_that_validation_asks_for_are_kept_with_the_weights(tmp_path, monkeypatch):
+    asked = []
+
+    def shift(network, windows, process):
+        asked.append(windows.num_houses)
+        return torch.tensor([1.0, 2.0])
+
+    monkeypatch.setattr(loop, "gate_shift", shift)
+    fitted = train(tmp_path / "a", replace(CONFIG, epochs=1, validation_houses=("made-up:2",)))
+    assert fitted.network.state_dict()["gate_shift"].tolist() == [1, 2]
+    assert asked == [1]
+    without = train(tmp_path / "b", replace(CONFIG, epochs=1, validation_fraction=0.0))
+    assert without.network.state_dict()["gate_shift"].tolist() == [0, 0]

@@ -83,6 +83,8 @@ def fit(
                 checkpoints.save(checkpoint, state)
         if not whole and process.is_first:
             logger.warning("interrupted after step %d, saved in %s", loop.step, checkpoint)
+        if whole:
+            loop.finish()
         process.wait()
     if not whole:
         # The signal may have come to another process than this one.
@@ -236,11 +238,15 @@ class _Loop:
         self._loss_sum.copy_(state.loss_sum * self._process.is_first)
         self._history = parsed_history(state.history)
 
-    def fitted(self) -> Fitted:
-        """The network with its best weights, and the gates that suit them."""
+    def finish(self) -> None:
+        """Give the network its best weights, and the gates that suit them; every process has to ask for it."""
         network = self._stepper.network
         network.load_state_dict(self._best)
         if network.gated and self._validation is not None:
             network.settle_gates(gate_shift(network, self._validation, self._process))
+
+    def fitted(self) -> Fitted:
+        """The network as it was finished."""
+        network = self._stepper.network
         network.to("cpu", memory_format=torch.contiguous_format).eval()
         return Fitted(network=network, history=tuple(self._history), best_epoch=self._best_epoch)
