@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from energy_dissagregation_mlops.errors import StoreError, UnknownNameError
-from energy_dissagregation_mlops.store import Store, StoredHouse
+from energy_dissagregation_mlops.store import Store, StoredHouse, listed
 
 HouseMaker = Callable[..., StoredHouse]
 
@@ -50,3 +50,18 @@ def test_a_broken_house_says_so(store: Store, make_house: HouseMaker, file: str,
     with pytest.raises(StoreError, match=re.escape(str(folder))) as caught:
         StoredHouse.open(folder)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("references", "expected"),
+    [
+        ([], ""),
+        (["homes:1"], "homes:1"),
+        (["homes:1", "homes:2", "refit2:1"], "homes:1, homes:2, refit2:1"),
+        (["homes:9", "homes:10", "homes:11", "wide:12"], "homes:9-11, wide:12"),
+        (["a:1", "a:2", "a:3", "a:5", "b:6", "b:7", "b:8"], "a:1-3, a:5, b:6-8"),
+        (["a:3", "a:2", "a:1", "attic", "b:x"], "a:3, a:2, a:1, attic, b:x"),
+    ],
+)
+def test_many_houses_are_listed_as_ranges(references: list[str], expected: str) -> None:
+    assert listed(references) == expected

@@ -12,6 +12,7 @@ Shapes: T series length, A appliances.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -178,3 +179,18 @@ class Store:
                 f"house at {sample_period:g} s in {self.root} called", reference, known, remedy
             )
         return StoredHouse.open(self.folder(manifest.dataset, manifest.house, sample_period))
+
+
+def listed(references: Sequence[str]) -> str:
+    """House references as a person reads them: three or more in a row become a range, as in "homes:1-100, refit2:1"."""
+    found: list[str] = []
+    run: list[str] = []  # numbers that follow each other, of one data set
+    for reference, following in zip(references, [*references[1:], ""], strict=False):
+        dataset, _, number = reference.rpartition(":")
+        run.append(number)
+        if number.isdecimal() and following == f"{dataset}:{int(number) + 1}":
+            continue
+        numbers = [f"{run[0]}-{run[-1]}"] if len(run) > 2 else run
+        found += [f"{dataset}:{each}" if dataset else each for each in numbers]
+        run = []
+    return ", ".join(found)

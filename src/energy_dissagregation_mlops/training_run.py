@@ -45,7 +45,7 @@ from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.inference.runtimes import OnnxRuntime
 from energy_dissagregation_mlops.networks import Network
 from energy_dissagregation_mlops.registry import Registry, check_name
-from energy_dissagregation_mlops.store import Manifest, Store, StoredHouse
+from energy_dissagregation_mlops.store import Manifest, Store, StoredHouse, listed
 from energy_dissagregation_mlops.training.data import TrainingSeries
 from energy_dissagregation_mlops.training.distributed import is_first_process
 from energy_dissagregation_mlops.training.loop import fit, split_of
@@ -197,7 +197,7 @@ def _open_houses(store: Store, config: RunConfig) -> list[StoredHouse]:
             f"{store.root} holds no house at {config.sample_period:g} s (it holds {there}): run `edmlops preprocess` first"
         )
     trained, tested = chosen_houses(known, config)
-    logger.info("training on %s; kept unseen: %s", ", ".join(trained), ", ".join(tested) or "none")
+    logger.info("training on %s; kept unseen: %s", listed(trained), listed(tested) or "none")
     return [store.open(reference, config.sample_period) for reference in trained]
 
 

@@ -59,7 +59,10 @@ def test_every_module_of_the_api_and_the_trimmed_packages_can_be_imported(images
     )
     assert inside(images["api"], "python", "-W", "error", "-c", program).stderr == ""
     program = "import numpy.testing, pyarrow.parquet, pyarrow.csv, matplotlib.pyplot, h5py, blosc2, py7zr, onnxruntime"
-    assert inside(images["cli"], "python", "-c", program).stderr == ""
+    said = inside(images["cli"], "python", "-c", program).stderr.splitlines()
+    assert [
+        line for line in said if "font cache" not in line
+    ] == []  # Matplotlib says so where that takes 5 s
     program = (
         "import torch, torch.onnx, torch.export, onnx, onnxscript, onnxruntime.quantization, sympy, networkx"
     )

@@ -156,7 +156,9 @@ def test_what_training_promotes_is_served_without_a_restart_even_when_it_was_kil
         served.compose("up", "--detach", "train")
         train = served.container("train")
         logs = lambda: subprocess.run(["docker", "logs", train], capture_output=True, text=True).stderr  # noqa: E731
-        served.wait_for(lambda: "epoch 1" in logs(), "the first epoch", seconds=600)
+        served.wait_for(
+            lambda: "epoch 2" in logs(), "the first checkpoint", seconds=600
+        )  # it comes after its epoch's line
         subprocess.run(["docker", "kill", train], check=True, capture_output=True)
         assert "home@1" not in logs()
 

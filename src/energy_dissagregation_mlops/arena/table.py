@@ -21,6 +21,7 @@ from energy_dissagregation_mlops.arena.protocol import Protocol
 from energy_dissagregation_mlops.arena.summary import Figure, Line, lines
 from energy_dissagregation_mlops.cores import available_cores
 from energy_dissagregation_mlops.files import json_text, write_text
+from energy_dissagregation_mlops.store import listed
 
 MEAN = "mean"  # over appliances
 PUBLISHED = "published"
@@ -108,9 +109,9 @@ class Table:
 
     def _split_parts(self, result: SplitResult) -> Iterable[str]:
         split, found = result.split, self.lines[result.split.name]
-        validation = ", ".join(split.validation) or "blocks of time of the training houses"
+        validation = listed(split.validation) or "blocks of time of the training houses"
         yield f"## Split {split.name}"
-        yield f"Trained on {', '.join(split.train)}; validated on {validation}; tested on {', '.join(split.test)}."
+        yield f"Trained on {listed(split.train)}; validated on {validation}; tested on {listed(split.test)}."
         titles = ("", *(title for title, _, _ in _COLUMNS.values()))
         for number, line in enumerate(found[result.entries[0].name]):
             yield f"### {line.appliance or 'Mean over appliances'}"
