@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from energy_dissagregation_mlops import networks
 from energy_dissagregation_mlops.bundle import WEIGHTS, Bundle, Role
 from energy_dissagregation_mlops.config import RunConfig
 from energy_dissagregation_mlops.errors import ConfigError, LeakError, StoreError, UnknownNameError
@@ -97,5 +98,7 @@ def test_a_bundle_holds_what_it_was_trained_on_and_no_trace_of_the_rest(
     assert statistics.quantiles["0.5"] == np.median(seen.mains) and statistics.missing_share == 0
     assert told[-1].step == 1
     weights = torch.load(bundle.folder / WEIGHTS, weights_only=True)
-    assert sum(weight.numel() for name, weight in weights.items() if "scale" not in name) == card.num_weights
+    network = networks.build(card.network, card.appliance_names, card.network_options)
+    assert sum(weights[name].numel() for name, _ in network.named_parameters()) == card.num_weights
+    assert weights.keys() == network.state_dict().keys()
     assert not list(registry.root.rglob("checkpoint*"))
