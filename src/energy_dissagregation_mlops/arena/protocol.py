@@ -35,9 +35,8 @@ class Simulation(_Record):
     houses: int = Field(ge=1)
     days: int = Field(ge=1)
     seed: int = Field(ge=0)
-    ranges: Path | None = (
-        None  # what they are drawn from, from the working folder; None: configs/simulation.yaml
-    )
+    # A file of what they are drawn from, as seen from the working folder; None means configs/simulation.yaml.
+    ranges: Path | None = None
 
 
 class DataSource(_Record):

@@ -28,9 +28,7 @@ from energy_dissagregation_mlops.service.dispatch import Arrivals
 
 NOTICE_SHARE = 0.1  # of the grace period; 6 s of 60
 BACKLOG = 2048  # connections that wait to be accepted
-SWITCH_INTERVAL = (
-    0.0005  # s, a tenth of Python's own: so long the event loop waits for a thread that computes
-)
+SWITCH_INTERVAL = 0.0005  # s, a tenth of Python's own: how long the event loop waits for a computing thread
 
 _logger = logging.getLogger(__name__)
 
@@ -88,7 +86,12 @@ class _Server(uvicorn.Server):
         def take(connection: socket.socket) -> None:
             task = loop.create_task(loop.connect_accepted_socket(protocol, connection))
             greeted.add(task)
-            task.add_done_callback(greeted.discard)
+            task.add_done_callback(done)
+
+        def done(task: asyncio.Task[Any]) -> None:
+            greeted.discard(task)
+            if not task.cancelled() and task.exception() is not None:  # gone before it was greeted
+                arrivals.ended()
 
         arrivals = Arrivals(channel, take)
         protocol = functools.partial(
