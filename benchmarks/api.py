@@ -122,8 +122,8 @@ class Server:
     def paced(self, rate: float, seconds: float) -> Answered:
         """Ask for so many days a second, evenly."""
         connections = max(1, round(rate / BEAT))
-        steps = min(connections, 20)
-        spread = [f"-r{math.ceil(connections / steps)}", f"--rate-period={max(1, 1000 // BEAT // steps)}ms"]
+        period = max(1, 1000 // BEAT // connections)  # ms between beats: together they would come as a volley
+        spread = ["-r1", f"--rate-period={period}ms"]
         number = max(connections, round(rate * seconds))
         return self.load(FULL, f"-c{connections}", *spread, f"-n{number}", f"--rps={rate / connections:.3f}")
 

@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from energy_dissagregation_mlops import __version__
 from energy_dissagregation_mlops.service import openapi, problems, state
+from energy_dissagregation_mlops.service.door import Door
 from energy_dissagregation_mlops.service.engine import Engine
 from energy_dissagregation_mlops.service.envelope import ID_HEADER, Envelope, Exchange, Observer
 from energy_dissagregation_mlops.service.gate import Gate
@@ -61,7 +62,10 @@ def create_app(engine: Engine, rules: Rules) -> FastAPI:
             allow_headers=["Authorization", "X-API-Key", "Content-Type", "Content-Encoding", ID_HEADER],
             expose_headers=[ID_HEADER, "Retry-After"],
         )  # fmt: skip
-    app.add_middleware(Envelope, observers=(_counted_by(engine),))
+    observers = (_counted_by(engine),)
+    app.add_middleware(Envelope, observers=observers)
+    # For a server that can ask it. What other pages are told of an answer is not known at the door.
+    app.state.door = Door(engine, () if rules.cors_origins else COMPUTING, observers)
     return app
 
 

@@ -1,4 +1,4 @@
-"""What computes: admission, worker threads, a time limit, and the bundle that is served.
+"""What computes: worker threads, a time limit, and the bundle that is served.
 
 Work is handed in as a function of what is served and runs in a worker thread, never on the event loop. It
 does not know what the work is, nor HTTP.
@@ -27,6 +27,7 @@ from typing import Self, TypeVar
 from energy_dissagregation_mlops.cores import available_cores
 from energy_dissagregation_mlops.errors import OverloadedError, TimeLimitError, UnavailableError
 from energy_dissagregation_mlops.registry import Registry
+from energy_dissagregation_mlops.service.admission import Admission
 from energy_dissagregation_mlops.service.ledger import DriftRecord
 from energy_dissagregation_mlops.service.serving import Served, Serving
 from energy_dissagregation_mlops.service.telemetry import Telemetry
@@ -38,7 +39,6 @@ T = TypeVar("T")
 REQUESTS_PER_THREAD = 2
 NICENESS = 5  # of the threads that compute: the event loop, which needs little, comes first (docs/log.md)
 WATCH_PERIOD = 1.0  # s between looks at what should be served
-_MEMORY = 0.1  # weight of the newest request in the mean time that one takes
 
 _logger = logging.getLogger(__name__)
 
@@ -107,9 +107,7 @@ class Engine:
         )  # fmt: skip
         self._born = time.monotonic()
         self._draining = False
-        self._admitted = 0
-        self._mean_seconds = 0.0  # that one request takes of a thread
-        self._lock = threading.Lock()
+        self._admission = Admission(threads=limits.threads, max_concurrent=limits.max_concurrent)
         self._pool: ThreadPoolExecutor | None = None
         self._watch: asyncio.Task[None] | None = None
 
@@ -163,13 +161,13 @@ class Engine:
 
     def overload(self) -> OverloadedError | None:
         """What ``run`` would raise now because too many requests are under way; it counts as a refusal."""
-        if self._admitted < self.limits.max_concurrent:
-            return None
+        return None if self._admission.has_room() else self._refusal()
+
+    def _refusal(self) -> OverloadedError:
         self.telemetry.refused("overloaded")
-        seconds = self._admitted / self.limits.threads * self._mean_seconds  # until those should be done
         return OverloadedError(
-            f"{self._admitted} requests are under way, as many as may be: try again",
-            max(1, math.ceil(seconds)),
+            f"{self._admission.under_way} requests are under way, as many as may be: try again",
+            max(1, math.ceil(self._admission.wait())),
         )
 
     async def run(self, work: Callable[[Served], T], *, bundle: str | None = None) -> T:
@@ -202,11 +200,8 @@ class Engine:
         if status.served is None or not status.ready or self._pool is None:
             self.telemetry.refused("unavailable")
             raise UnavailableError(status.reason)
-        with self._lock:
-            error = self.overload()
-            if error is not None:
-                raise error
-            self._admitted += 1
+        if not self._admission.enter():
+            raise self._refusal()
         self.telemetry.admitted.inc()
         # The context goes along, so that what the work logs bears its request's id.
         future = self._pool.submit(copy_context().run, self._do, work, status.served, bundle)
@@ -214,18 +209,16 @@ class Engine:
         return future
 
     def _do(self, work: Callable[[Served], T], served: Served, bundle: str | None) -> T:
-        begin = time.perf_counter()
+        self._admission.begin()
         self.telemetry.computing.inc()
         try:
             return work(served if bundle is None else self._serving.named(bundle))
         finally:
             self.telemetry.computing.dec()
-            seconds = time.perf_counter() - begin
-            self._mean_seconds += _MEMORY * (seconds - self._mean_seconds)
+            self._admission.end()
 
     def _release(self, _: Future[T]) -> None:
-        with self._lock:
-            self._admitted -= 1
+        self._admission.leave()
         self.telemetry.admitted.dec()
 
     async def _watching(self) -> None:

@@ -9,11 +9,10 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from energy_dissagregation_mlops.service.logs import request_id
@@ -24,6 +23,11 @@ access = logging.getLogger("energy_dissagregation_mlops.access")
 
 ID_HEADER = "X-Request-ID"
 _SANE = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+_ID = ID_HEADER.lower().encode()
+_SETTLED = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+)  # unless an answer says otherwise
 _UNLOGGED = ("/health", "/metrics")  # asked every few seconds by machines
 
 
@@ -37,9 +41,40 @@ class Exchange:
     status: int
     seconds: float
     bytes_out: int
+    client: str | None  # its address
 
 
 Observer = Callable[[Exchange], None]
+RawHeaders = list[tuple[bytes, bytes]]  # names in small letters
+
+
+def identity(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The id that a request brings, or a new one."""
+    given = next((value for name, value in headers if name == _ID), b"").decode("latin-1")
+    return given if _SANE.fullmatch(given) else secrets.token_hex(8)
+
+
+def sealed(headers: RawHeaders, identity: str) -> RawHeaders:
+    """An answer's headers with those that every answer has."""
+    names = {name for name, _ in headers}
+    return [*headers, (_ID, identity.encode()), *(each for each in _SETTLED if each[0] not in names)]
+
+
+def conclude(exchange: Exchange, observers: Iterable[Observer]) -> None:
+    """Let it be counted, and write its line of the access log."""
+    for observer in observers:
+        observer(exchange)
+    if exchange.path.startswith(_UNLOGGED) or not access.isEnabledFor(logging.INFO):
+        return
+    added = {
+        "method": exchange.method, "path": exchange.path, "status": exchange.status,
+        "duration_ms": round(exchange.seconds * 1e3, 2), "bytes_out": exchange.bytes_out, "client": exchange.client,
+    }  # fmt: skip
+    # As `access.info` would, without looking at the stack for the place that this line is.
+    told = (exchange.method, exchange.path, exchange.status)
+    access.handle(
+        access.makeRecord(access.name, logging.INFO, __file__, 0, "%s %s %d", told, None, extra=added)
+    )
 
 
 class Envelope:
@@ -55,8 +90,7 @@ class Envelope:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
-        given = Headers(scope=scope).get(ID_HEADER, "")
-        token = request_id.set(given if _SANE.fullmatch(given) else secrets.token_hex(8))
+        token = request_id.set(identity(scope["headers"]))
         sending = _Sending(send, request_id.get())
         try:
             await self._app(scope, receive, sending)
@@ -70,25 +104,12 @@ class Envelope:
             request_id.reset(token)
 
     def _over(self, scope: Scope, sending: _Sending, seconds: float) -> None:
+        client = scope.get("client")
         exchange = Exchange(
             method=scope["method"], path=scope["path"], route=getattr(scope.get("route"), "path", ""),
-            status=sending.status, seconds=seconds, bytes_out=sending.num_bytes,
+            status=sending.status, seconds=seconds, bytes_out=sending.num_bytes, client=client[0] if client else None,
         )  # fmt: skip
-        for observer in self._observers:
-            observer(exchange)
-        if exchange.path.startswith(_UNLOGGED) or not access.isEnabledFor(logging.INFO):
-            return
-        client = scope.get("client")
-        added = {
-            "method": exchange.method, "path": exchange.path, "status": exchange.status,
-            "duration_ms": round(seconds * 1e3, 2), "bytes_out": exchange.bytes_out,
-            "client": client[0] if client else None,
-        }  # fmt: skip
-        # As `access.info` would, without looking at the stack for the place that this line is.
-        told = (exchange.method, exchange.path, exchange.status)
-        access.handle(
-            access.makeRecord(access.name, logging.INFO, __file__, 0, "%s %s %d", told, None, extra=added)
-        )
+        conclude(exchange, self._observers)
 
 
 async def _last_resort(scope: Scope, receive: Receive, send: Send) -> None:
@@ -111,10 +132,7 @@ class _Sending:
         """Pass one message on."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            headers[ID_HEADER] = self._identity
-            headers.setdefault("X-Content-Type-Options", "nosniff")
-            headers.setdefault("Cache-Control", "no-store")
+            message["headers"] = sealed(list(message.get("headers", ())), self._identity)
         elif message["type"] == "http.response.body":
             self.num_bytes += len(message.get("body", b""))
         await self._send(message)

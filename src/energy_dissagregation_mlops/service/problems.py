@@ -140,6 +140,11 @@ def shortened(found: object) -> str:
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
+def refusal(error: OverloadedError) -> Response:
+    """The answer to a request that there is no room for; like every problem it bears the id of the current request."""
+    return problem(STATUS[OverloadedError], str(error), headers={"Retry-After": str(error.retry_after)})
+
+
 def told(request: Request, error: Exception) -> Response:
     """The answer to a request that ended in one of the package's errors; one without a status is our own fault."""
     assert isinstance(error, EdmlopsError)
@@ -179,5 +184,5 @@ def _answered(
     field: str | None = None, headers: Mapping[str, str] | None = None,
 ) -> Response:  # fmt: skip
     # Clients of the Open Inference Protocol look for the message under this name.
-    also = {"error": detail} if request.url.path.startswith("/v2") else {}
+    also = {"error": detail} if request.scope["path"].startswith("/v2") else {}
     return problem(status, detail, field=field, headers=headers, also=also)

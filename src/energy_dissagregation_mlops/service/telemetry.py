@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -88,16 +89,20 @@ class Telemetry:
             buckets=WINDOWS, registry=registry,
         )  # fmt: skip
         self.samples = Counter("edmlops_samples", "Samples taken apart.", registry=registry)
+        # Looking a label up takes longer than counting.
+        self._counter = cache(self._requests.labels)
+        self._clock = cache(self._latency.labels)
+        self._refusal = cache(self._refusals.labels)
 
     def observe(self, *, route: str, method: str, status: int, seconds: float) -> None:
         """Count an answered request; ``route`` is its pattern, or nothing, so that there are few of them."""
         method, route = method if method in METHODS else "other", route or "none"
-        self._requests.labels(route, method, str(status)).inc()
-        self._latency.labels(route).observe(seconds)
+        self._counter(route, method, status).inc()
+        self._clock(route).observe(seconds)
 
     def refused(self, reason: str) -> None:
         """Count a request that the engine gave up: it was overloaded, not available, or too slow."""
-        self._refusals.labels(reason).inc()
+        self._refusal(reason).inc()
 
     def exposition(self, record: DriftRecord | None) -> bytes:
         """Everything, in Prometheus's text format, summed over the workers."""

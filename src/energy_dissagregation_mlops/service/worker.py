@@ -24,6 +24,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
+from energy_dissagregation_mlops.service.connection import Connection
 from energy_dissagregation_mlops.service.dispatch import Arrivals
 
 NOTICE_SHARE = 0.1  # of the grace period; 6 s of 60
@@ -42,33 +43,42 @@ class Worker:
 
     def run(self, listener: socket.socket) -> None:
         """Answer on a bound socket until a signal says stop."""
-        self._server().run([listener])
+        self.server().run([listener])
 
     def run_on_channel(self, channel: socket.socket) -> None:
         """Answer connections that come by a channel until a signal says stop, or whoever sends them is gone."""
         _follow_parent()
-        server = self._server()
+        server = self.server()
         server.channel = channel
         server.run([])
 
-    def _server(self) -> _Server:
+    def server(self) -> _Server:
+        """One that is not started yet."""
         sys.setswitchinterval(SWITCH_INTERVAL)
         app = self.make_app()
+        make_connection = functools.partial(Connection, door=app.state.door)
         config = uvicorn.Config(
             app,
+            http=functools.partial(make_connection, ended=_unheard),  # type: ignore[arg-type]
             log_config=None,
             access_log=False,
             backlog=BACKLOG,
             timeout_graceful_shutdown=max(1, int(self.grace_period * (1 - NOTICE_SHARE))),
         )
-        return _Server(config, drain=app.state.engine.drain, grace_period=self.grace_period)
+        return _Server(
+            config, make_connection=make_connection, drain=app.state.engine.drain, grace_period=self.grace_period
+        )  # fmt: skip
 
 
 class _Server(uvicorn.Server):
     channel: socket.socket | None = None  # by which connections come, where no socket of this process listens
 
-    def __init__(self, config: uvicorn.Config, *, drain: Callable[[], None], grace_period: float) -> None:
+    def __init__(
+        self, config: uvicorn.Config, *, make_connection: Callable[..., Connection], drain: Callable[[], None],
+        grace_period: float,
+    ) -> None:  # fmt: skip
         super().__init__(config)
+        self._make_connection = make_connection
         self._drain = drain
         self._grace_period = grace_period
         self._draining = False
@@ -95,7 +105,7 @@ class _Server(uvicorn.Server):
 
         arrivals = Arrivals(channel, take)
         protocol = functools.partial(
-            _telling_its_end(self.config.http_protocol_class, arrivals.ended),
+            self._make_connection, ended=arrivals.ended,
             config=self.config, server_state=self.server_state, app_state=self.lifespan.state, _loop=loop,
         )  # fmt: skip
         return arrivals
@@ -120,15 +130,8 @@ class _Server(uvicorn.Server):
         os._exit(1)
 
 
-def _telling_its_end(protocol: Any, ended: Callable[[], None]) -> Any:
-    """A protocol of uvicorn's that also says when its connection is lost."""
-
-    class Telling(protocol):  # type: ignore[misc]
-        def connection_lost(self, exc: Exception | None) -> None:
-            super().connection_lost(exc)
-            ended()
-
-    return Telling
+def _unheard() -> None:
+    """Nobody counts the connections of a worker that accepts them itself."""
 
 
 def _later(seconds: float, then: Callable[[], None]) -> None:
