@@ -23,7 +23,7 @@ from energy_dissagregation_mlops.datasets.simulated import (
     simulation_ranges,
 )
 from energy_dissagregation_mlops.datasets.simulated.households import METERED
-from energy_dissagregation_mlops.datasets.simulated.loads import Kettle, Load, Microwave
+from energy_dissagregation_mlops.datasets.simulated.loads import Kettle, Load, Microwave, WashingMachine
 from energy_dissagregation_mlops.datasets.simulated.meters import Faults, SimulatedMeter
 from energy_dissagregation_mlops.datasets.simulated.occupancy import darkness, wall_to_utc
 from energy_dissagregation_mlops.datasets.simulated.traces import STEP, Rhythm
@@ -319,6 +319,26 @@ def test_a_wash_heats_first_and_spins_last(rng: np.random.Generator) -> None:
         assert hot[0] < 0.15 * trace.size and hot[-1] < 0.85 * trace.size
 
 
+def test_a_wash_is_kept_warm_by_short_heatings_at_even_intervals() -> None:
+    washer = WashingMachine(
+        heater=2000, motor=100, spin=300, heat_minutes=10, wash_minutes=60, rinses=2, top_ups=8
+    )
+    counts = []
+    for seed in range(60):
+        on = np.flatnonzero(washer.trace(np.random.default_rng(seed)) > 1500)
+        stretches = np.split(on, np.flatnonzero(np.diff(on) > 1) + 1)
+        counts.append(len(stretches))
+        starts = STEP * np.array([each[0] for each in stretches])
+        # Eight of 260 s after the longest heating of all; three at most come at any time of the wash.
+        assert np.count_nonzero(starts > starts[0] + 60 * 35 + 9 * 260) <= 3
+        assert all(STEP * len(each) < 400 for each in stretches[1:])
+        assert washer.trace(np.random.default_rng(seed)).max() < 2000 * 1.1 + 180
+    plain = replace(washer, top_ups=0.0)
+    few = [heated_stretches(plain.trace(np.random.default_rng(seed))) for seed in range(60)]
+    assert max(few) <= 4 < max(counts) <= 12
+    assert np.mean(counts) > np.mean(few) + 2
+
+
 def test_a_fridge_starts_with_a_spike_and_rests(rng: np.random.Generator) -> None:
     for home in homes(8):
         fridge = replace(home.cold["fridge"], defrost_chance=0.0)
@@ -398,6 +418,12 @@ def rename(block: dict, old: str, new: str) -> None:  # type: ignore[type-arg]
         ),
         (lambda all_: all_.update(time_zone="Mars/Olympus"), "time_zone: .*IANA"),
         (lambda all_: rename(all_["used"]["kettle"]["load"], "litres", "liters"), "load of kettle: expected"),
+        (lambda all_: all_["used"]["kettle"]["load"].update(top_ups=[0, 1]), "load of kettle: expected"),
+        (
+            lambda all_: all_["used"]["washing machine"]["load"].pop("heater"),
+            "load of washing machine: expected",
+        ),
+        (lambda all_: all_["used"]["washing machine"]["load"].update(top_ups=[3, 1]), "top_ups"),
         (lambda all_: all_["used"]["kettle"]["load"].update(power=[0, 1]), "load of kettle: .*power above 0"),
         (lambda all_: all_["used"]["kettle"]["hours"].pop(), "used.kettle.hours"),
         (lambda all_: all_["cold"]["fridge"].update(owned=2), "cold.fridge.owned"),

@@ -10,7 +10,7 @@ Shapes: T samples, ``STEP`` seconds apart. Units: W, and minutes where a name sa
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Protocol
 
 import numpy as np
@@ -96,6 +96,9 @@ class WashingMachine:
     heat_minutes: float  # at 40 degrees
     wash_minutes: float
     rinses: float
+    top_ups: float = (
+        0.0  # at most: short heatings after the long one, where a thermostat keeps the water warm
+    )
 
     def trace(self, rng: np.random.Generator) -> FloatArray:
         """One programme, (T,) W."""
@@ -105,6 +108,7 @@ class WashingMachine:
         heating += self.heater * rng.normal(1.0, 0.01)
         washing = self._tumble(60.0 * self.wash_minutes * rng.lognormal(0.0, 0.1), rng)
         self._heat_again(washing, rng)
+        self._keep_warm(washing, rng)
         parts = [self._fill(rng), heating, washing]
         for _ in range(round(self.rinses)):
             parts += [self._drain(rng), self._spin(rng, seconds=rng.uniform(40, 110), top=0.55)]
@@ -118,6 +122,16 @@ class WashingMachine:
             burst = num_samples(rng.uniform(25, 100))
             start = rng.integers(0, max(1, washing.size - burst))
             washing[start : start + burst] += self.heater * (washing[start : start + burst] < self.heater)
+
+    def _keep_warm(self, washing: FloatArray, rng: np.random.Generator) -> None:
+        """On as soon as the water is a little colder, off as soon as it is warm: at even intervals, from the start."""
+        if round(self.top_ups) == 0:
+            return
+        period, burst = rng.uniform(75, 260), rng.uniform(20, 75)
+        for turn in range(rng.integers(0, round(self.top_ups) + 1)):
+            start = num_samples((turn + rng.normal(0.6, 0.1)) * period)
+            washing[start : start + num_samples(burst * rng.lognormal(0.0, 0.25))] += self.heater
+        np.minimum(washing, np.float32(self.heater + 1.8 * self.motor), out=washing)
 
     def _tumble(self, seconds: float, rng: np.random.Generator) -> FloatArray:
         drum = Rhythm(high=self.motor, low=8.0, high_seconds=12, low_seconds=6, power_spread=0.3)
@@ -260,3 +274,8 @@ def kind_of(name: str) -> type[Load]:
 def parameters_of(kind: type[Load]) -> tuple[str, ...]:
     """The names of a load's parameters."""
     return tuple(field.name for field in fields(kind))  # type: ignore[arg-type]
+
+
+def required_of(kind: type[Load]) -> tuple[str, ...]:
+    """The names of those that have to be given."""
+    return tuple(field.name for field in fields(kind) if field.default is MISSING)  # type: ignore[arg-type]

@@ -17,7 +17,13 @@ import numpy as np
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from energy_dissagregation_mlops.datasets.simulated.loads import Fridge, kind_of, parameters_of
+from energy_dissagregation_mlops.datasets.simulated.loads import (
+    Fridge,
+    Load,
+    kind_of,
+    parameters_of,
+    required_of,
+)
 from energy_dissagregation_mlops.errors import ConfigError
 from energy_dissagregation_mlops.settings import config_file
 
@@ -128,17 +134,19 @@ class Ranges(_Block):
     @model_validator(mode="after")
     def _loads_have_their_parameters(self) -> Self:
         for name, cold in self.cold.items():
-            _check_load(name, cold.load, parameters_of(Fridge))
+            _check_load(name, cold.load, Fridge)
         for name, use in self.used.items():
-            _check_load(name, use.load, parameters_of(kind_of(name)))
+            _check_load(name, use.load, kind_of(name))
         if not any(routine.share for routine in self.routines.values()):
             raise ValueError("routines: expected a share above 0")
         return self
 
 
-def _check_load(name: str, load: Mapping[str, Range], wanted: tuple[str, ...]) -> None:
-    if set(wanted) != set(load):
-        raise ValueError(f"load of {name}: expected {', '.join(wanted)}, found {', '.join(load)}")
+def _check_load(name: str, load: Mapping[str, Range], kind: type[Load] | type[Fridge]) -> None:
+    if not set(required_of(kind)) <= set(load) <= set(parameters_of(kind)):
+        raise ValueError(
+            f"load of {name}: expected {', '.join(parameters_of(kind))}, found {', '.join(load)}"
+        )
     if min(low for low, _ in load.values()) < 0 or load.get("power", (1.0, 1.0))[0] <= 0:
         raise ValueError(f"load of {name}: expected no range below 0 and a power above 0")
 
