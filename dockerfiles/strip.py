@@ -3,7 +3,8 @@
     python dockerfiles/strip.py FOLDER
 
 What `strip` of binutils does, which slim base images lack; and only where it is simple, since all that is loaded
-lies before all that is not. Names that a library offers to others (.dynsym) are loaded, so they stay.
+lies before all that is not. Names that a library offers to others (.dynsym) are loaded, so they stay. NVIDIA's own
+libraries stay as they came: they hold little that could go, and only a GPU would show that they still work.
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 SEGMENT = struct.Struct(
     "<IIQQQQQQ"
 )  # type, flags, offset, two addresses, bytes in the file, bytes in memory, alignment
+UNTOUCHED = "nvidia"  # the folder of their wheels
 
 
 def main() -> None:
     """Strip every library under a folder."""
     libraries = [
-        path for path in Path(sys.argv[1]).rglob("*.so*") if path.is_file() and not path.is_symlink()
+        path
+        for path in Path(sys.argv[1]).rglob("*.so*")
+        if path.is_file() and not path.is_symlink() and UNTOUCHED not in path.parts
     ]
     taken = sum(strip(path) for path in libraries)
     sys.stdout.write(f"strip: {taken / 1e6:.0f} MB out of {len(libraries)} libraries\n")

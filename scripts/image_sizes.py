@@ -31,6 +31,7 @@ MB = 1_000_000
 
 def main() -> None:
     """Print the table, a line an image."""
+    sys.stderr.write("each image's layers are compressed, as a registry keeps them: this takes minutes\n")
     sys.stdout.write(f"{'image':<8}{'unpacked':>10}{'at most':>9}{'compressed':>12}{'at most':>9}   MB\n")
     too_large = []
     for name in sys.argv[1:] or AT_MOST:
@@ -39,6 +40,7 @@ def main() -> None:
         sys.stdout.write(
             f"{name:<8}{cells[0][0]:>10.0f}{cells[0][1]:>9}{cells[1][0]:>12.0f}{cells[1][1]:>9}\n"
         )
+        sys.stdout.flush()
         if any(size > most for size, most in cells):
             too_large.append(name)
     if too_large:

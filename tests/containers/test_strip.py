@@ -66,7 +66,11 @@ def test_every_library_of_a_folder_is_cut_once(
 ) -> None:
     (library,) = package.glob("_yaml*.so")
     library.with_name("libalso.so").symlink_to(library)
+    (package / "nvidia" / "lib").mkdir(parents=True)
+    of_nvidia = Path(shutil.copy2(library, package / "nvidia" / "lib"))
+    as_it_came = of_nvidia.read_bytes()
     monkeypatch.setattr(sys, "argv", ["strip.py", str(package.parent)])
     stripper.main()
     assert capsys.readouterr().out.endswith("out of 1 libraries\n")
+    assert of_nvidia.read_bytes() == as_it_came
     assert stripper.strip(library) == 0

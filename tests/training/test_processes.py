@@ -1,5 +1,6 @@
 """Runs in processes of their own: killed and resumed, and several as one."""
 
+import logging
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ import pytest
 import torch
 from tiny_run import CONFIG, homes, tiny_network
 
+from energy_dissagregation_mlops.training.distributed import joined
 from energy_dissagregation_mlops.training.loop import fit
 
 SCRIPT = Path(__file__).with_name("tiny_run.py")
@@ -115,3 +117,12 @@ def test_when_one_of_two_processes_is_killed_the_other_says_so_and_both_go_on_la
     expected, found = uninterrupted(tmp_path, dropout=0.0), weights(tmp_path)
     for name in expected:
         torch.testing.assert_close(found[name], expected[name], rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(("build", "says"), [("13.0", True), (None, False)])
+def test_a_build_for_gpus_says_where_it_trains_without_one(monkeypatch, caplog, build, says):
+    monkeypatch.setattr(torch.version, "cuda", build)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with caplog.at_level(logging.INFO), joined() as process:
+        assert process.device.type == "cpu"
+    assert ("training on the CPU" in caplog.text) == says

@@ -8,6 +8,7 @@ know what is summed.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ import torch.distributed as dist
 from torch import Tensor
 
 from energy_dissagregation_mlops.errors import EdmlopsError
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,4 +109,8 @@ def joined() -> Iterator[Process]:
 
 
 def _device(local_rank: int) -> torch.device:
-    return torch.device("cuda", local_rank) if torch.cuda.is_available() else torch.device("cpu")
+    if torch.cuda.is_available():
+        return torch.device("cuda", local_rank)
+    if torch.version.cuda is not None and is_first_process():
+        _logger.info("no NVIDIA GPU answers here: training on the CPU")  # who chose this build expects one
+    return torch.device("cpu")

@@ -87,7 +87,7 @@ def test_a_server_that_ignores_ranges_and_always_drops_is_given_up(
     server: Server, partial: Partial, patience: Patience
 ) -> None:
     server.otherwise = server.ignoring_ranges(after=100_000)
-    with pytest.raises(DownloadError, match=r"4 times in a row; 0 MB are kept, and another run goes on"):
+    with pytest.raises(DownloadError, match=r"4 times in a row; 0.1 MB are kept, and another run goes on"):
         bring(partial, patience)
     assert len(server.requests) == 4
 
@@ -304,9 +304,17 @@ def test_nobody_listening_is_an_error_after_a_few_attempts(
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/file"
-        with pytest.raises(DownloadError, match=r"Connection refused, 4 times in a row"):
+        with pytest.raises(
+            DownloadError,
+            match=r"127\.0\.0\.1 can't be reached \(Connection refused\), 4 times in a row; nothing is kept; check the network",
+        ):
             bring(Partial(path=tmp_path / "x", url=url), patience)
     assert len(waits) == 3
+
+
+def test_a_server_whose_name_nobody_knows_is_named(tmp_path: Path, patience: Patience) -> None:
+    with pytest.raises(DownloadError, match=r"nowhere\.invalid can't be reached \((?!\[Errno).*\), 4 times"):
+        bring(Partial(path=tmp_path / "x", url="https://nowhere.invalid/file"), patience)
 
 
 @pytest.mark.parametrize("url", ["ftp://example.org/file", "no address", "http://[::1/file"])

@@ -31,6 +31,7 @@ from energy_dissagregation_mlops.files import sync
 log = logging.getLogger(__name__)
 
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+_UNREACHED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+)")
 
 
@@ -239,17 +240,27 @@ def _receive(response: httpx.Response, transfer: Transfer, *, total: int | None,
         raise _TryAgain(f"the server stops after {done:,} of {expected:,} bytes")
 
 
+def _reason(error: Exception, url: str) -> str:
+    """What went wrong in a line; of a server that can't be reached, which one it is."""
+    said = re.sub(r"^\[Errno -?\d+\] ", "", " ".join(str(error).split())) or type(error).__name__
+    return f"{httpx.URL(url).host} can't be reached ({said})" if isinstance(error, _UNREACHED) else said
+
+
 def _pause(error: Exception, failures: int, *, partial: Partial, patience: Patience) -> None:
     """Wait before another attempt: what the server asks for, else longer each time and a little at random."""
-    reason = " ".join(str(error).split()) or type(error).__name__
-    kept = f"{partial.held() / 1e6:,.0f} MB are kept, and another run goes on from there"
+    reason = _reason(error, partial.url)
+    held = partial.held()
+    kept = f"{held / 1e6:,.1f} MB are kept, and another run goes on from there" if held else "nothing is kept"
     asked = error.wait if isinstance(error, _TryAgain) else None
     if asked is not None and asked > patience.longest_asked:
         raise AddressError(
             f"{partial.url}: {reason} and asks for a pause of {asked:,.0f} s; {kept}"
         ) from None
     if failures >= patience.attempts:
-        raise AddressError(f"{partial.url}: {reason}, {failures} times in a row; {kept}") from None
+        hint = (
+            "; check the network, and HTTPS_PROXY if it has a proxy" if isinstance(error, _UNREACHED) else ""
+        )
+        raise AddressError(f"{partial.url}: {reason}, {failures} times in a row; {kept}{hint}") from None
     longest = min(patience.longest_wait, patience.first_wait * 2 ** (failures - 1))
     wait = longest * random.uniform(0.5, 1.0) if asked is None else asked
     log.warning("%s: again in %.0f s", reason, wait)
