@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import h5py
 import pytest
 
 from energy_dissagregation_mlops.arena import contests
@@ -13,7 +14,7 @@ from energy_dissagregation_mlops.arena import data as arena_data
 from energy_dissagregation_mlops.arena.benchmark import Places, part_of, run
 from energy_dissagregation_mlops.arena.protocol import Protocol
 from energy_dissagregation_mlops.arena.table import Table
-from energy_dissagregation_mlops.datasets.simulated import Ranges
+from energy_dissagregation_mlops.datasets.simulated import Ranges, simulate, simulation_ranges
 from energy_dissagregation_mlops.errors import ConfigError, LeakError, StoreError
 from energy_dissagregation_mlops.settings import config_file
 from energy_dissagregation_mlops.store import Store, StoredHouse
@@ -162,3 +163,30 @@ def test_simulated_homes_are_drawn_from_the_ranges_that_the_protocol_names(
                 update=silent,
             )
     assert [each.base_load for each in drawn] == [(50, 150), (40, 60)]
+
+
+def test_simulated_homes_of_before_are_not_taken_for_those_of_now(
+    make_protocol: ProtocolMaker, places: Places, tmp_path: Path
+) -> None:
+    ranges = tmp_path / "ranges.yaml"
+    text = config_file("simulation.yaml").read_text()
+    ranges.write_text(text)
+    places.raw.mkdir(parents=True, exist_ok=True)
+    path = simulate(places.raw / "made.h5", houses=2, days=1, seed=3, ranges=simulation_ranges(ranges))
+
+    def prepared(*, houses: int, **changed: object) -> None:
+        made = {"houses": houses, "days": 1, "seed": 3, "ranges": str(ranges)} | changed
+        protocol = make_protocol(data={"made": {"file": "made.h5", "simulated": made}})
+        arena_data.prepare(protocol, protocol.splits, places.store, raw=places.raw)
+
+    prepared(houses=2)
+    prepared(houses=5)  # house 1 is the same whatever their number
+    for changed in ({"seed": 4}, {"days": 2}):
+        with pytest.raises(StoreError, match=r"made.h5 has homes of 1 days, seed 3, .*: remove it"):
+            prepared(houses=2, **changed)
+    ranges.write_text(text.replace("base_load: [50, 150]", "base_load: [40, 60]"))
+    with pytest.raises(StoreError, match=r"ranges .*ranges.yaml: remove it"):
+        prepared(houses=2)
+    with h5py.File(path, "r+") as file:
+        del file.attrs["simulation"]
+    prepared(houses=2)  # someone's own file, which says nothing

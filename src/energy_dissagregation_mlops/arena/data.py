@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
-from energy_dissagregation_mlops.arena.protocol import DataSource, Protocol, Split
+from energy_dissagregation_mlops.arena.protocol import DataSource, Protocol, Simulation, Split
 from energy_dissagregation_mlops.datasets.opening import open_dataset
-from energy_dissagregation_mlops.datasets.simulated import simulate, simulation_ranges
+from energy_dissagregation_mlops.datasets.simulated import Origin, simulate, simulation_ranges
 from energy_dissagregation_mlops.errors import StoreError
 from energy_dissagregation_mlops.preprocessing import PreprocessConfig, Progress, preprocess
 from energy_dissagregation_mlops.store import Store
@@ -30,25 +30,39 @@ def prepare(
         progress: told of each simulated home and each channel that is done.
 
     Raises:
-        StoreError: a house is neither processed nor is its raw file found.
+        StoreError: a house is neither processed nor is its raw file found, or simulated homes were made otherwise.
         DataError, UnknownNameError: a raw file can't be read, or lacks a house.
     """
     for name, houses in _wanted(splits).items():
         source = protocol.data[name]
         path = _raw_file(source, (raw, *map(Path, protocol.raw_folders)))
-        if path is None and source.simulated is not None:
-            path = raw / source.file
-            made = source.simulated
-            simulate(
-                path, houses=made.houses, days=made.days, seed=made.seed, ranges=simulation_ranges(made.ranges),
-                progress=None if progress is None else partial(progress, f"simulating {source.file}"),
-            )  # fmt: skip
+        if source.simulated is not None:
+            path = _simulated(source.simulated, path, raw / source.file, progress=progress)
         if path is not None:
             dataset = open_dataset(path, kind=source.kind, name=name)
             config = PreprocessConfig(sample_period=protocol.sample_period)
             preprocess(dataset, store, config, houses=houses, progress=progress)
         else:
             _check_held(name, houses, protocol=protocol, store=store, raw=raw)
+
+
+def _simulated(wanted: Simulation, found: Path | None, path: Path, *, progress: Progress | None) -> Path:
+    """The file of these simulated homes, made where there is none."""
+    ranges = simulation_ranges(wanted.ranges)
+    if found is None:
+        simulate(
+            path, houses=wanted.houses, days=wanted.days, seed=wanted.seed, ranges=ranges,
+            progress=None if progress is None else partial(progress, f"simulating {path.name}"),
+        )  # fmt: skip
+        return path
+    told, expected = Origin.told_by(found), Origin.of(ranges, days=wanted.days, seed=wanted.seed)
+    if told is not None and told != expected:
+        raise StoreError(
+            f"{found} has homes of {told.days} days, seed {told.seed}, ranges {told.ranges[:8]}; expected {expected.days} days, "
+            f"seed {expected.seed}, ranges {expected.ranges[:8]} of {wanted.ranges or 'configs/simulation.yaml'}: remove it, "
+            "and it is made anew"
+        )
+    return found
 
 
 def _wanted(splits: Iterable[Split]) -> dict[str, list[int]]:

@@ -6,13 +6,16 @@ moved into the one file, compressed chunks as they are. Memory holds one day of 
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Self
 
 import h5py
 import numpy as np
@@ -27,6 +30,7 @@ from energy_dissagregation_mlops.datasets.nilmtk_writer import (
     start_file,
     write_house,
 )
+from energy_dissagregation_mlops.datasets.pytables import open_hdf5
 from energy_dissagregation_mlops.datasets.simulated.households import Household, draw_household
 from energy_dissagregation_mlops.datasets.simulated.meters import Faults, SimulatedMeter
 from energy_dissagregation_mlops.datasets.simulated.parameters import (
@@ -55,6 +59,31 @@ _logger = logging.getLogger(__name__)
 
 # Streams of chance, apart from those of households.
 _FAULTS, _READINGS = 10, 11
+
+
+_ORIGIN = "simulation"  # the attribute of a file that says how it was made
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """How a file of simulated homes was made: what decides on every byte of a home."""
+
+    days: int
+    seed: int
+    ranges: str  # SHA-256 of what they were drawn from
+
+    @classmethod
+    def of(cls, ranges: Ranges, *, days: int, seed: int) -> Self:
+        """That of homes drawn so."""
+        digest = hashlib.sha256(ranges.model_dump_json().encode()).hexdigest()
+        return cls(days=days, seed=seed, ranges=digest)
+
+    @classmethod
+    def told_by(cls, path: Path) -> Self | None:
+        """What a file says of itself; None where it says nothing."""
+        with open_hdf5(path) as file:
+            said = file.attrs.get(_ORIGIN)
+        return None if said is None else cls(**json.loads(said))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +125,7 @@ def simulate(
         with new_hdf5(aside) as made:
             with made.filling() as file:
                 start_file(file, _description(ranges, seed), devices=_devices(ranges), houses=houses)
+                file.attrs[_ORIGIN] = json.dumps(asdict(Origin.of(ranges, days=days, seed=seed)))
             with _written(jobs) as parts:
                 for done, part in enumerate(parts, start=1):
                     _move_house(part, made)
