@@ -48,7 +48,8 @@ SUFFIX = "-int8"
 MAX_MAE_LOSS = 1.0  # W, or as a share of the MAE:
 MAX_MAE_LOSS_SHARE = 0.05
 MAX_F1_LOSS = 0.02
-MAX_FLIPPED = 0.02  # samples whose on-state changes
+# Samples whose on-state changes. What F1 does not feel changes as often for the better; beyond this it is another model.
+MAX_FLIPPED = 0.05
 
 _MOST_KEPT = (
     4  # of the first nodes inside the network, left as they are where the rest alone loses little enough
