@@ -197,6 +197,7 @@ def test_a_profile_has_its_services(
     assert all(list(service["networks"]) == ["energy-network"] for service in found.values())
     assert all(service["cap_drop"] == ["ALL"] and service["read_only"] for service in found.values())
     assert all(service["user"] == "10001:10001" and service["init"] for service in found.values())
+    assert all(service["pull_policy"] == "never" and service["build"] for service in found.values())
     assert all(service["pids_limit"] and service["tmpfs"] for service in found.values())
     assert all(service["mem_limit"] for name, service in found.items() if name != "dev")
     on_gpu = {"api", "train", "dev"} if len(files) > 1 else set()
