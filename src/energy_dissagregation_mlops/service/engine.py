@@ -14,9 +14,6 @@ import asyncio
 import contextlib
 import logging
 import math
-import os
-import sys
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -37,7 +34,6 @@ T = TypeVar("T")
 # For each thread one request that is computed and one that waits: a thread never runs out of work, and whoever is let in
 # waits for one other at most, so that under any load an answer takes little more than twice what a busy core needs.
 REQUESTS_PER_THREAD = 2
-NICENESS = 5  # of the threads that compute: the event loop, which needs little, comes first (docs/log.md)
 WATCH_PERIOD = 1.0  # s between looks at what should be served
 
 _logger = logging.getLogger(__name__)
@@ -76,12 +72,6 @@ class EngineStatus:
     uptime: float  # s
 
 
-def _give_way() -> None:
-    """Let this thread come after the event loop's; Linux alone knows priorities of threads."""
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
-
-
 class Engine:
     """Serves one bundle of a registry, and others on demand."""
 
@@ -101,7 +91,7 @@ class Engine:
         self.limits = limits
         self.telemetry = telemetry or Telemetry()
         # A long series is taken apart on every core; short requests have their own threads beside it.
-        self._runs = ThreadPoolExecutor(limits.runs, thread_name_prefix="runs", initializer=_give_way)
+        self._runs = ThreadPoolExecutor(limits.runs, thread_name_prefix="runs")
         self._serving = Serving(
             registry=registry, reference=model, telemetry=self.telemetry, pool=self._runs if limits.runs > 1 else None,
         )  # fmt: skip
@@ -113,9 +103,7 @@ class Engine:
 
     async def start(self) -> None:
         """Load what is to be served; where that is nothing the engine starts all the same, and is not ready."""
-        self._pool = ThreadPoolExecutor(
-            self.limits.threads, thread_name_prefix="engine", initializer=_give_way
-        )
+        self._pool = ThreadPoolExecutor(self.limits.threads, thread_name_prefix="engine")
         await self.refresh()
         self._watch = asyncio.create_task(self._watching())
 
