@@ -137,6 +137,8 @@ def _stationary(mains: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
     count = present.sum(dim=1, keepdim=True).clamp(min=1)
     mean = (share * present).sum(dim=1, keepdim=True) / count
     centred = (share - mean) * present
+    # What rounding leaves of a mean of 30 kW is as much as the spread of a still window, and differs from machine to machine.
+    centred = (centred - centred.sum(dim=1, keepdim=True) / count) * present
     spread = (centred.square().sum(dim=1, keepdim=True) / count + _LEAST_VARIANCE).sqrt()
     return centred / spread, torch.cat([mean, spread], dim=1)
 
