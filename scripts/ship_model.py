@@ -52,6 +52,7 @@ def main() -> None:
             _compare(own, made, arguments.check)
         shutil.rmtree(SHIPPED, ignore_errors=True)
         shutil.copytree(folder, SHIPPED)
+    SHIPPED.chmod(0o755)  # a temporary folder is its owner's alone, and images run as somebody else
     sizes = sum(path.stat().st_size for path in SHIPPED.rglob("*") if path.is_file())
     sys.stdout.write(f"{SHIPPED}: {made.card.reference}, {sizes / 1000:.0f} kB\n")
 
