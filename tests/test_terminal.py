@@ -6,8 +6,10 @@ import io
 import json
 import logging
 import resource
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 import typer
@@ -164,3 +166,26 @@ def test_a_module_of_our_own_that_is_missing_is_our_fault_and_shows_its_tracebac
 
     with pytest.raises(ModuleNotFoundError):
         terminal.run(app, [])
+
+
+def loaded_badly(*, interrupted: bool) -> None:
+    """A compiled module's own word for whatever goes wrong while it is being loaded."""
+    app = typer.Typer()
+
+    @app.command()
+    def command() -> None:
+        with suppress(KeyboardInterrupt):
+            if interrupted:
+                signal.raise_signal(signal.SIGINT)
+        raise ImportError("initialization failed")
+
+    terminal.run(app, [])
+
+
+def test_an_interruption_that_a_library_gives_another_name_is_told_as_one(capsys):
+    with pytest.raises(SystemExit) as left:
+        loaded_badly(interrupted=True)
+    assert (left.value.code, capsys.readouterr().err) == (130, f"error: {terminal.INTERRUPTED}\n")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with pytest.raises(ImportError):
+        loaded_badly(interrupted=False)

@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from energy_dissagregation_mlops.errors import EdmlopsError
@@ -46,34 +47,49 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = DEBUG in given
     set_up_logging(logging.DEBUG if debug else logging.INFO)
-    status = 1
+    status, interrupts = 1, _Interrupts()
     try:
         # Not standalone: what a command raises comes here, where errors are told in one way.
-        with _interrupts_heard():
+        with interrupts.heard():
             status = app(args=[each for each in given if each != DEBUG], standalone_mode=False) or 0
         problem = INTERRUPTED if status else None
     except KeyboardInterrupt:  # before there was a command, or after it
         problem, status = INTERRUPTED, 130
-    except (EdmlopsError, OSError, TyperException, ModuleNotFoundError) as error:
-        if debug:
+    except Exception as error:
+        # A library that is interrupted while it is being loaded says that it can't be.
+        if interrupts.came and not debug:
+            problem, status = INTERRUPTED, 130
+        elif debug or not isinstance(error, (EdmlopsError, OSError, TyperException, ModuleNotFoundError)):
             raise
-        problem, status = _told(error)
+        else:
+            problem, status = _told(error)
     if problem is not None:
         sys.stderr.write(f"error: {problem}\n")
     sys.exit(status)
 
 
-@contextmanager
-def _interrupts_heard() -> Iterator[None]:
-    """Within the block Ctrl-C raises KeyboardInterrupt, where else it would end the process without a word."""
-    unheard = signal.getsignal(signal.SIGINT) is signal.SIG_DFL
-    if unheard:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        if unheard:  # nothing is left to be told, and Python's own leaving would show a traceback
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
+class _Interrupts:
+    """Ctrl-C, and whether it came."""
+
+    def __init__(self) -> None:
+        self.came = False
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """Within the block Ctrl-C raises KeyboardInterrupt, where else it would end the process without a word."""
+        before = signal.getsignal(signal.SIGINT)
+        if before not in (signal.SIG_DFL, signal.default_int_handler):  # a shell's background job ignores it
+            yield
+            return
+        signal.signal(signal.SIGINT, self._hear)
+        try:
+            yield
+        finally:  # nothing is left to be told, and Python's own leaving would show a traceback
+            signal.signal(signal.SIGINT, before)
+
+    def _hear(self, _number: int, _frame: FrameType | None) -> None:
+        self.came = True
+        raise KeyboardInterrupt
 
 
 def _told(error: Exception) -> tuple[str | None, int]:

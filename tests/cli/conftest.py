@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import io
-import logging
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 import torch
 
-from energy_dissagregation_mlops import terminal
-from energy_dissagregation_mlops.cli import app
+sys.path.insert(0, str(Path(__file__).parent))  # command
+
+from command import Outcome, run, run_until_interrupted
 
 TINY = """\
 name: tiny
@@ -26,45 +25,41 @@ training: {epochs: 8, steps_per_epoch: 5, batch_size: 8, averaging: 0.5, lr: 0.0
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What a command left: its status, standard output and standard error."""
-
-    status: int
-    output: str
-    errors: str
-
-    @property
-    def error(self) -> str:
-        """The one line that says what was wrong; nothing else than log lines may stand beside it."""
-        assert "Traceback" not in self.errors, self.errors
-        lines = [line for line in self.errors.splitlines() if line.startswith("error: ")]
-        assert len(lines) == 1 and self.errors.endswith(lines[0] + "\n"), self.errors
-        return lines[0]
-
-
 Command = Callable[..., Outcome]
-
-
-def _run(*arguments: object) -> Outcome:
-    out, err = io.StringIO(), io.StringIO()
-    logger = logging.getLogger("energy_dissagregation_mlops")
-    before = logger.level, logger.handlers, logger.propagate
-    try:
-        with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as left:
-            terminal.run(app, [str(each) for each in arguments])
-    finally:
-        level, logger.handlers, logger.propagate = before
-        logger.setLevel(level)
-    status = left.value.code
-    assert isinstance(status, int)
-    return Outcome(status=status, output=out.getvalue(), errors=err.getvalue())
 
 
 @pytest.fixture(scope="session")
 def edmlops() -> Command:
     """Run the command in this process."""
-    return _run
+    return run
+
+
+@pytest.fixture(scope="session")
+def edmlops_interrupted() -> Command:
+    """Run the command with Ctrl-C once it has worked for so many seconds, in a process of its own.
+
+    What is raised between any two steps of Python can leave a library's lock taken, so not in a process that goes on.
+    """
+    forkserver = multiprocessing.get_context("forkserver")
+    forkserver.set_forkserver_preload(["pytest", "torch", "energy_dissagregation_mlops.cli"])
+
+    def interrupted(seconds: float, *arguments: object) -> Outcome:
+        answers, answer = forkserver.Pipe(duplex=False)
+        told = answer, seconds, dict(os.environ), [str(each) for each in arguments]
+        process = forkserver.Process(target=run_until_interrupted, args=told)
+        process.start()
+        answer.close()
+        try:
+            return answers.recv()
+        except EOFError:  # it ended without a word
+            process.join()
+            return Outcome(status=process.exitcode, output="", errors="")
+        finally:
+            process.join()
+            process.close()
+            answers.close()
+
+    return interrupted
 
 
 Process = subprocess.Popen[str]
@@ -123,7 +118,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
             ("preprocess",),
             ("train", "--config", made.config),
         ):
-            made.outcomes[arguments[0]] = _run(*arguments)
+            made.outcomes[arguments[0]] = run(*arguments)
     yield made
     torch.set_num_threads(threads)
 
