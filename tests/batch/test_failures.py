@@ -182,7 +182,9 @@ def test_a_second_run_at_once_is_refused(
 ) -> None:
     run = commands.batch(source, tmp_path / "out", "--power", "--workers", 1)
     wait_for(begun(tmp_path / "out"), run)
+    run.send_signal(signal.SIGSTOP)  # so that it is not done before the second has begun
     status, said = ended(commands.batch(source, tmp_path / "out", "--power"))
+    run.send_signal(signal.SIGCONT)
     assert status == 1
     assert f"is being written by another run (process {run.pid} on" in said
     assert ended(run)[0] == 0
