@@ -174,7 +174,9 @@ class Engine:
         """
         future = self._admit(work, bundle)
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(future), self.limits.time_limit)
+            # `wait_for` would come by the loop once more, behind all that waits to be refused meanwhile.
+            async with asyncio.timeout(self.limits.time_limit):
+                return await asyncio.wrap_future(future)
         except TimeoutError:
             if future.done() and not future.cancelled():
                 raise  # the work's own
@@ -197,13 +199,13 @@ class Engine:
         return future
 
     def _do(self, work: Callable[[Served], T], served: Served, bundle: str | None) -> T:
-        self._admission.begin()
+        began = time.monotonic()
         self.telemetry.computing.inc()
         try:
             return work(served if bundle is None else self._serving.named(bundle))
         finally:
             self.telemetry.computing.dec()
-            self._admission.end()
+            self._admission.took(time.monotonic() - began)
 
     def _release(self, _: Future[T]) -> None:
         self._admission.leave()
