@@ -53,7 +53,14 @@ def test_where_nothing_is_worth_it_the_best_is_taken():
     assert gates(home("a:1", truly={620: 0.1, 820: 0.2}))[0] == pytest.approx(0.85)
 
 
-def test_each_home_counts_alike():
+def test_a_home_where_it_is_hardly_ever_on_does_not_silence_it_in_all_others():
+    often, seldom = {820: 0.9}, {820: 0.1}  # nine times as much said in vain as there is to be said
+    homes = [home("a:1", truly=often), home("a:2", truly=often), home("a:3", truly=seldom)]
+    assert gates(*homes)[0] == pytest.approx(0.5)
+    assert gates(homes[0], homes[2])[0] == pytest.approx(0.85)
+
+
+def test_of_two_homes_each_counts_alike():
     # The sum over both homes would gain from 0.6 on; but the home with little use loses more than the other gains.
     busy, quiet = home("a:1", truly={570: 0.9, 820: 0.9}), home("a:2", truly={570: 0.0, 820: 0.2})
     assert gates(busy)[0] == pytest.approx(0.5)

@@ -2,7 +2,8 @@
 
 An appliance is on where that is more likely than not. But a probability is right for homes like those trained on, and
 one that looks like another load (a microwave, a toaster) is said wrongly too often elsewhere: then the
-answer is worse than none. So a gate is raised until what it lets through is worth saying.
+answer is worse than none. So a gate is raised until what it lets through is worth saying in the home in the middle: in one
+where an appliance is hardly ever on, whatever is said can be many times worse than none, and would outweigh all others in a mean.
 
 Shapes: A appliances, G gates tried.
 """
@@ -26,7 +27,7 @@ def gate_shift(network: Network, windows: Windows, process: Process) -> Tensor:
 
     Args:
         network: gated; its gates are as they were trained.
-        windows: what is validated on; each house where an appliance is used counts alike.
+        windows: what is validated on; the median over the houses where an appliance is used counts.
         process: every process gets the same answer.
     """
     logits = torch.logit(torch.tensor(GATES, device=process.device))
@@ -42,7 +43,8 @@ def gate_shift(network: Network, windows: Windows, process: Process) -> Tensor:
         error.index_add_(0, windows.house[rows], wrong.double())
     total = process.sum(error)
     used = total[..., -1:] > 0
-    share = torch.where(used, total[..., :-1] / total[..., -1:], torch.nan).nanmean(dim=0)  # (A, G)
+    shares = torch.where(used, total[..., :-1] / total[..., -1:], torch.nan)
+    share = shares.nanquantile(0.5, dim=0)  # (A, G)
     worth = share <= WORTH
     chosen = torch.where(worth.any(dim=1), worth.int().argmax(dim=1), share.nan_to_num(1.0).argmin(dim=1))
     # Of an appliance that is used nowhere nothing is known.
