@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -107,11 +108,28 @@ def test_a_model_of_your_own_hides_one_that_ships_under_the_same_name(
     assert registry.resolve(name) == made
 
 
-def test_two_models_in_production_have_to_be_named(registry: Registry, make_bundle: BundleMaker) -> None:
+def test_of_several_models_in_production_the_one_promoted_last_is_meant(
+    registry: Registry, make_bundle: BundleMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = count(1.7e9)
+    monkeypatch.setattr("energy_dissagregation_mlops.registry.time.time", lambda: next(clock))
+    two, one, newer = (make_bundle(name) for name in ("two", "one", "two"))
+    for made in (two, one, newer):
+        registry.promote(made.card.reference)
+        assert registry.resolve() == made
+    registry.promote(one.card.reference)  # once more
+    assert registry.resolve() == one
+    registry.rollback("two")  # what is meant stays
+    assert registry.resolve() == one and registry.resolve("two") == two
+
+
+def test_a_pointer_that_does_not_say_when_is_older_than_any_other(
+    registry: Registry, make_bundle: BundleMaker
+) -> None:
     for name in ("one", "two"):
         registry.promote(make_bundle(name).card.reference)
-    with pytest.raises(BundleError, match="one, two"):
-        registry.resolve()
+    (registry.root / "two" / "production.json").write_text('{"production": 1, "history": [1]}')
+    assert registry.resolve().card.name == "one"
 
 
 def test_names_that_leave_the_folder_are_refused(registry: Registry) -> None:

@@ -1,9 +1,10 @@
 """Models on disk: which there are, which one is served, and the way back.
 
     <root>/<name>/<version>/         a bundle; versions are whole numbers, the next one is free
-    <root>/<name>/production.json    the version in production, and those before it
+    <root>/<name>/production.json    the version in production, those before it, and when it was promoted
 
-``production`` is an alias, moved in one step: a reader sees the old version or the new one. The
+``production`` is an alias, moved in one step: a reader sees the old version or the new one. Where models of several
+names have one, the model that was promoted last is meant by a reader who names none. The
 package ships models in a root of the same form: they are found behind one's own, so that there is an
 answer before anything was trained. What a bundle holds is ``bundle``'s affair.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,14 @@ PRODUCTION = "production"
 SHIPPED = Path(__file__).parent / "shipped"
 _POINTER = "production.json"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class _Pointer:
+    """What ``production.json`` says."""
+
+    history: tuple[int, ...] = ()  # the last one is in production
+    promoted: float = 0.0  # s since 1970
 
 
 def check_name(name: str) -> None:
@@ -69,19 +79,25 @@ class Registry:
 
     def production(self, name: str) -> int | None:
         """The version in production, or None where none was promoted."""
-        history = self._history(name)
+        history = self._pointer(name).history
         return history[-1] if history else None
+
+    def promoted_last(self) -> str | None:
+        """Of the models that have a version in production the one that was promoted last."""
+        pointers = {name: self._pointer(name) for name in self.names()}
+        promoted = [name for name, pointer in pointers.items() if pointer.history]
+        return max(promoted, key=lambda name: pointers[name].promoted, default=None)
 
     def resolve(self, reference: str | None = None) -> Bundle:
         """Open the bundle that a reference means, its files checked.
 
         Args:
-            reference: "name@version", "name@production", "name" (its production), or None for the one
-                model in production, or where there is none, the one that ships with the package.
+            reference: "name@version", "name@production", "name" (its production), or None for what was put into
+                production last, or where nothing was, the model that ships with the package.
 
         Raises:
             UnknownNameError: no such model or version; the message lists those there are.
-            BundleError: the bundle is incomplete or changed, or several models are in production.
+            BundleError: the bundle is incomplete or changed.
         """
         return Bundle.open(self.locate(reference))
 
@@ -92,7 +108,7 @@ class Registry:
             UnknownNameError, BundleError: as ``resolve``, but for the bundle's own faults.
         """
         behind = self.behind()
-        wanted = reference or self._only_production()
+        wanted = reference or self.promoted_last()
         if behind is not None and (wanted is None or (not self._holds(wanted) and behind._holds(wanted))):
             return behind.locate(wanted)
         if wanted is None:
@@ -134,10 +150,11 @@ class Registry:
             UnknownNameError, BundleError: as ``resolve``.
         """
         found = Bundle.open(self._own(reference))
-        history = self._history(found.card.name)
-        version = int(found.card.version)
+        name, version = found.card.name, int(found.card.version)
+        history = self._pointer(name).history
         if not history or history[-1] != version:
-            self._write(found.card.name, [*history, version])
+            history = (*history, version)
+        self._write(name, _Pointer(history, time.time()))
         return found
 
     def rollback(self, name: str) -> Bundle:
@@ -146,13 +163,13 @@ class Registry:
         Raises:
             BundleError: there is none before it, or it is broken.
         """
-        history = self._history(name)
-        if len(history) < 2:
+        pointer = self._pointer(name)
+        if len(pointer.history) < 2:
             raise BundleError(
                 f"{name} has no earlier version in production: promote one with `edmlops models promote`"
             )
-        found = Bundle.open(self.root / name / str(history[-2]))
-        self._write(name, history[:-1])
+        found = Bundle.open(self.root / name / str(pointer.history[-2]))
+        self._write(name, _Pointer(pointer.history[:-1], pointer.promoted))
         return found
 
     def behind(self) -> Registry | None:
@@ -174,14 +191,6 @@ class Registry:
             )
         return self.root / name / str(self._version(name, wanted or PRODUCTION))
 
-    def _only_production(self) -> str | None:
-        promoted = [name for name in self.names() if self.production(name) is not None]
-        if len(promoted) > 1:
-            raise BundleError(
-                f"several models are in production ({', '.join(promoted)}): name one with --bundle"
-            )
-        return promoted[0] if promoted else None
-
     def _version(self, name: str, wanted: str) -> int:
         known = self.versions(name)
         if wanted == PRODUCTION:
@@ -195,17 +204,22 @@ class Registry:
             raise UnknownNameError(f"version of {name}", wanted, [*known, PRODUCTION])
         return int(wanted)
 
-    def _history(self, name: str) -> list[int]:
+    def _pointer(self, name: str) -> _Pointer:
         path = self.root / name / _POINTER
         if not path.is_file():
-            return []
+            return _Pointer()
         try:
-            history = json.loads(path.read_text(encoding="utf-8"))["history"]
-            return [int(version) for version in history]
-        except (ValueError, KeyError, TypeError):
+            said = json.loads(path.read_text(encoding="utf-8"))
+            return _Pointer(
+                tuple(int(version) for version in said["history"]), float(said.get("promoted", 0))
+            )
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise BundleError(
                 f"{path} can't be read: promote a version with `edmlops models promote` after removing it"
             ) from None
 
-    def _write(self, name: str, history: list[int]) -> None:
-        write_text(self.root / name / _POINTER, json_text({PRODUCTION: history[-1], "history": history}))
+    def _write(self, name: str, pointer: _Pointer) -> None:
+        content = {
+            PRODUCTION: pointer.history[-1], "history": pointer.history, "promoted": round(pointer.promoted, 3)
+        }  # fmt: skip
+        write_text(self.root / name / _POINTER, json_text(content))

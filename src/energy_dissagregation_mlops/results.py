@@ -459,10 +459,14 @@ def show_models(registry: Registry, *, as_json: bool) -> None:
         )
         for card, production, shipped in listed
     ]  # fmt: skip
+    several = len({card.name for card, production, _ in listed if production}) > 1
     show_table(
         f"models in {registry.root}",
         ("model", "production", "network", "weights", "period", "appliances", "created"),
         rows,
+        caption=f"{registry.promoted_last()} answers where none is named: it was promoted last"
+        if several
+        else "",
     )
 
 
