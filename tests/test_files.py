@@ -11,6 +11,7 @@ from energy_dissagregation_mlops.errors import EdmlopsError
 from energy_dissagregation_mlops.files import (
     atomic_file,
     atomic_folder,
+    check_writable,
     explained_disk_errors,
     json_text,
     sha256_of,
@@ -132,6 +133,19 @@ def test_a_refused_permission_names_the_file_that_was_refused(tmp_path: Path) ->
         with pytest.raises(EdmlopsError, match="no permission for") as error, explained_disk_errors(target):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(refused))
         assert f" {named} (" in str(error.value)
+
+
+def test_a_folder_that_can_be_written_in_is_made_and_stays_empty(tmp_path: Path) -> None:
+    check_writable(tmp_path / "new" / "folder")
+    assert contents(tmp_path / "new" / "folder") == set()
+
+
+def test_a_folder_that_can_not_be_written_in_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(EdmlopsError, match="no permission for /sys"):
+        check_writable(Path("/sys"))  # even root makes no files there
+    (tmp_path / "file").touch()
+    with pytest.raises(EdmlopsError, match="can't be written"):
+        check_writable(tmp_path / "file")
 
 
 def test_a_folder_in_a_files_place_gets_one_line(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,13 @@ import torch
 from energy_dissagregation_mlops import networks
 from energy_dissagregation_mlops.bundle import WEIGHTS, Bundle, Role
 from energy_dissagregation_mlops.config import RunConfig
-from energy_dissagregation_mlops.errors import ConfigError, LeakError, StoreError, UnknownNameError
+from energy_dissagregation_mlops.errors import (
+    ConfigError,
+    EdmlopsError,
+    LeakError,
+    StoreError,
+    UnknownNameError,
+)
 from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.store import Store, StoredHouse
 from energy_dissagregation_mlops.training.config import TrainingConfig
@@ -102,3 +109,11 @@ def test_a_bundle_holds_what_it_was_trained_on_and_no_trace_of_the_rest(
     assert sum(weights[name].numel() for name, _ in network.named_parameters()) == card.num_weights
     assert weights.keys() == network.state_dict().keys()
     assert not list(registry.root.rglob("checkpoint*"))
+
+
+def test_a_registry_that_can_not_be_written_is_refused_before_anything_is_trained(
+    store: Store, make_house: HouseMaker
+) -> None:
+    make_house()
+    with pytest.raises(EdmlopsError, match="no permission for /sys"):
+        train(store, Registry(Path("/sys")), RUN, report=lambda _: pytest.fail("it trained"))

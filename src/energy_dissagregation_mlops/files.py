@@ -84,6 +84,19 @@ def _make_folder(folder: Path) -> None:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from None
 
 
+def check_writable(folder: Path) -> None:
+    """Make a folder where it is absent, and refuse one that can't be written in, before any work is done for it.
+
+    Raises:
+        EdmlopsError: the disk is full, or the place can't be written.
+    """
+    with explained_disk_errors(folder):
+        _make_folder(folder)
+        probe = _aside(folder / "probe")
+        probe.touch()
+        probe.unlink()
+
+
 @contextmanager
 def atomic_file(target: Path) -> Iterator[Path]:
     """A path to write to; what lies there at the end replaces ``target`` in one step.

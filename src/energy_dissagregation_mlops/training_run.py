@@ -40,7 +40,7 @@ from energy_dissagregation_mlops.calibration.fit import calibrated
 from energy_dissagregation_mlops.calibration.witnesses import of_validation
 from energy_dissagregation_mlops.config import DEFAULT_TEST_HOUSE, RunConfig
 from energy_dissagregation_mlops.errors import ConfigError, LeakError, StoreError, UnknownNameError
-from energy_dissagregation_mlops.files import json_text
+from energy_dissagregation_mlops.files import check_writable, json_text
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.inference.runtimes import OnnxRuntime
 from energy_dissagregation_mlops.networks import Network
@@ -93,10 +93,12 @@ def train(
     Raises:
         StoreError, ConfigError, UnknownNameError, LeakError: the houses or the configuration can't be used.
         ParityError: the exported graph differs from the network.
+        EdmlopsError: the registry can't be written.
     """
     check_name(config.name)
     houses = _open_houses(store, config)
     checkpoint = registry.root / config.name / CHECKPOINT
+    check_writable(checkpoint.parent)  # hours of training should not end in a refusal
     try:
         made = fitted(houses, config, checkpoint=checkpoint, resume=resume, report=report)
     except KeyboardInterrupt:
