@@ -6,8 +6,10 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -77,8 +79,9 @@ def test_the_page_of_runs_is_of_the_version_that_records_them() -> None:
     assert showing["mlflow"] == showing["mlflow-skinny"] == recording["mlflow-skinny"]
 
 
-def test_ignored_by_git_is_the_environment_and_not_its_template() -> None:
-    assert "/.env" in (ROOT / ".gitignore").read_text().splitlines()
+@pytest.mark.parametrize("name", ["/.env", "/docker-compose.override.yml", "/api_key.txt"])
+def test_ignored_by_git_is_what_is_a_users_own(name: str) -> None:
+    assert name in (ROOT / ".gitignore").read_text().splitlines()
 
 
 @pytest.mark.parametrize("word", ["version:", "container_name:"])
@@ -151,6 +154,75 @@ def test_an_override_of_the_user_is_read_with_a_gpu_too(tmp_path: Path) -> None:
     (tmp_path / "docker-compose.override.yml").touch()
     said = made("up", "GPU=1", cwd=tmp_path)
     assert "-f docker-compose.yml -f docker-compose.override.yml -f docker-compose.gpu.yml up" in said
+
+
+@pytest.fixture
+def docker(tmp_path: Path) -> Path:
+    """A folder with a `docker` that writes each argument as a line into the file `asked` beside it."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "docker").write_text(
+        '#!/bin/sh\nprintf "%s\\n" "$@" >>"${0%/*}/asked"\ncase " $* " in *" up "*) sleep "${WAIT:-0}";; esac\n'
+    )
+    (folder / "docker").chmod(0o755)
+    return folder
+
+
+def begun(docker: Path, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+    """A target that runs beside the test, as in a terminal of its own; it finds that `docker`."""
+    return subprocess.Popen(
+        ["make", f"--file={ROOT / 'Makefile.docker'}", "GPU=0", *arguments],
+        cwd=docker.parent, env={"PATH": f"{docker}:{os.environ['PATH']}", **variables}, text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+
+
+@needs_make
+@pytest.mark.parametrize("name", ["my_meter.csv", "my meter.csv", "it's mine, (1).csv"])
+@pytest.mark.parametrize("absolute", [False, True])
+def test_a_meters_file_may_have_any_name_but_one_that_cannot_be_mounted(
+    docker: Path, name: str, absolute: bool
+) -> None:
+    path = docker.parent / name
+    path.touch()
+    with begun(docker, "predict", f"FILE={path if absolute else name}", "OUTPUT=/app/data/a b.csv") as target:
+        said = target.communicate()
+    assert target.returncode == 0, said
+    asked = (docker / "asked").read_text().splitlines()
+    assert f"{path}:/tmp/in/{name}:ro" in asked
+    assert asked[asked.index("predict") + 1 :] == [f"/tmp/in/{name}", "--output", "/app/data/a b.csv"]
+
+
+@needs_make
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ("FILE=none.csv", "name your meter's file"),
+        ("FILE=a:b.csv", "can't mount a path with a colon"),
+        ("OUTPUT=mine.csv", "OUTPUT is 'mine.csv': it must lie under /app/data"),
+    ],
+)
+def test_what_predict_cannot_do_is_refused_before_a_container_starts(
+    docker: Path, given: str, reason: str
+) -> None:
+    for name in ("my meter.csv", "a:b.csv"):
+        (docker.parent / name).touch()
+    with begun(docker, "predict", "FILE=my meter.csv", given) as target:
+        _, said = target.communicate()
+    assert target.returncode == 2 and reason in said
+    assert not (docker / "asked").exists()
+
+
+@needs_make
+def test_a_cluster_is_taken_down_when_its_start_is_interrupted(docker: Path) -> None:
+    with begun(docker, "batch", "INPUT=/app/data/homes", WAIT="30") as target:
+        while not (docker / "asked").exists():
+            time.sleep(0.01)
+        os.killpg(target.pid, signal.SIGINT)
+        target.communicate()
+    assert target.returncode != 0
+    asked = (docker / "asked").read_text().split()
+    assert "edmlops" not in asked and asked[-5:] == ["rm", "--stop", "--force", "scheduler", "worker"]
 
 
 @needs_make
