@@ -291,7 +291,7 @@ def test_two_runs_give_the_same_bytes(score: Score, tmp_path: Path) -> None:
 def test_another_price_or_input_needs_another_output(score: Score, tmp_path: Path) -> None:
     source = write_files(tmp_path / "in", [home("h1")])
     score(source, tmp_path / "out", price_per_kwh=0.3)
-    with pytest.raises(ConfigError, match="another options"):
+    with pytest.raises(ConfigError, match="of a run with other options:"):
         score(source, tmp_path / "out", price_per_kwh=0.4)
     write_files(source / "more", [home("h2")])
     with pytest.raises(ConfigError, match="another input_sha256"):

@@ -153,9 +153,11 @@ def _check_same(plan: Plan, before: Plan, output: Folder) -> None:
     """An earlier run is gone on with only if it is of the same input, model and options."""
     differing = [name for name in Plan.model_fields if getattr(plan, name) != getattr(before, name)]
     if differing:
+        others = " and ".join(
+            "other options" if name == "options" else f"another {name}" for name in differing
+        )
         raise ConfigError(
-            f"{output.address} is of a run with another {' and '.join(differing)}: choose another output, or "
-            "run it as it began"
+            f"{output.address} is of a run with {others}: choose another output, or run it as it began"
         )
 
 
