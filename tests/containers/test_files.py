@@ -272,5 +272,7 @@ def test_a_profile_has_its_services(
     assert all(service["pull_policy"] == "never" and service["build"] for service in found.values())
     assert all(service["pids_limit"] and service["tmpfs"] for service in found.values())
     assert all(service["mem_limit"] for name, service in found.items() if name != "dev")
+    shells = [service for service in found.values() if service.get("tty")]
+    assert all(service["stop_signal"] == "SIGHUP" for service in shells)
     on_gpu = {"api", "train", "dev"} if len(files) > 1 else set()
     assert {name for name, service in found.items() if "deploy" in service} == on_gpu & services

@@ -241,3 +241,12 @@ def test_the_demo_runs_from_a_clean_clone(images: dict[str, str], project: Proje
         assert json.loads(health.stdout.splitlines()[-1])["bundle"] == "demo@1"
     finally:
         subprocess.run(["make", "-f", "Makefile.docker", "prune", "YES=1", "TAG=gone"], **options)  # type: ignore[call-overload]
+
+
+def test_targets_give_the_reason_where_the_api_does_not_start(project: Project) -> None:
+    for target in ("up", "health"):
+        with project.begin("make", "-f", "Makefile.docker", target, "API_KEY_FILE=/none") as asked:
+            assert asked.stdout is not None
+            said = asked.stdout.read()
+        assert asked.returncode != 0
+        assert "API_KEY_FILE is '/none'" in said and "Traceback" not in said, said
