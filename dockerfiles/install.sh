@@ -89,8 +89,9 @@ dependencies() {
   # shellcheck disable=SC2046,SC2086 # several words, each an argument
   uv pip install --constraints "$LOCK" --requirements pyproject.toml $extras $(cuda_options)
   finish
-  # The mount points: a new volume takes its owner from here.
-  mkdir -p /opt/app/data/raw /opt/app/data/processed /opt/app/models /opt/app/configs
+  # The mount points: a new volume takes its owner from here. They are empty, since what is in them would be copied into
+  # it as well, and containers that are created at once stumble over each other's copying.
+  mkdir -p /opt/app/data /opt/app/models /opt/app/configs
   chown -R "$OWNER" /opt/app
 }
 

@@ -196,7 +196,7 @@ def test_another_model_is_not_mixed_in(
 ) -> None:
     source = write_files(tmp_path / "in", [home("h1")])
     score(source, tmp_path / "out")
-    with pytest.raises(ConfigError, match="another bundle and bundle_sha256"):
+    with pytest.raises(ConfigError, match="another bundle and another bundle_sha256"):
         score(source, tmp_path / "out", named=make_bundle())
     score(source, tmp_path / "out", named=bundle)
 
