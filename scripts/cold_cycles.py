@@ -23,6 +23,8 @@ from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.store import Store
 from energy_dissagregation_mlops.vocabulary import FloatArray
 
+FRIDGE = "fridge"
+PERIOD = 60.0  # s
 RISE = (45.0, 125.0)  # W
 MINUTES = (5, 80)
 NOISE = 9.0  # W, between lowest and highest of three quiet minutes
@@ -75,18 +77,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--bundle", default=None)
-    parser.add_argument("--house", action="append", required=True)
+    parser.add_argument("--bundle", help="name or name@version; by default the one in production")
+    parser.add_argument("--house", action="append", required=True, help="a processed house; repeat it")
     given = parser.parse_args()
     bundle = Registry(settings.MODELS_PATH.value()).resolve(given.bundle)
+    if bundle.card.sample_period != PERIOD or FRIDGE not in bundle.card.appliance_names:
+        sys.exit(
+            f"error: {bundle.card.reference} does not know a {FRIDGE} every {PERIOD:g} s: name a bundle that does"
+        )
     disaggregator = Disaggregator.load(bundle)
-    row = bundle.card.appliance_names.index("fridge")
+    row = bundle.card.appliance_names.index(FRIDGE)
     store = Store(settings.processed_path())
     for reference in given.house:
-        house = store.open(reference, 60.0)
+        house = store.open(reference, PERIOD)
         mains = np.asarray(house.mains)
         said = np.nan_to_num(disaggregator.disaggregate(mains, start=house.manifest.start).power[row])
         there = cycles(mains)
+        if not there:
+            sys.stdout.write(f"{reference}: no cycle stands alone there\n")
+            continue
         drawn = np.array([np.sum(mains[each.begin : each.end] - each.rest) for each in there])
         told = np.array(
             [
