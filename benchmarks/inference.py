@@ -4,9 +4,9 @@
 
 Candidates, in samples of mains a second:
 - the house's own network, all appliances together, and ``nilmformer`` for one, through the path that users are
-  served: a home-year of minutes in, windows, the graph in ONNX Runtime, on-states, limits and the rest out;
-- ``seq2point`` and ``nilmformer`` for one appliance in PyTorch, as they were published: batches of windows, and
-  nothing before or after the network.
+  served: minutes of a home in (a year, and a month), windows, the graph in ONNX Runtime, on-states, limits and the rest out;
+- ``seq2point`` and ``nilmformer`` for one appliance in PyTorch: batches of windows, and nothing before or after
+  the network.
 
 Weights are random: speed does not depend on them. The candidates take turns, each of a fraction of a second,
 and the best turn of each counts: what a neighbour on the machine takes away is not theirs. A home-year's
@@ -119,8 +119,8 @@ def measure(*, seconds: float, threads: int) -> tuple[Result, ...]:
     torch.set_num_threads(threads)
     ours = build("gated_unet", APPLIANCES, {})
     seq2point, nilmformer = (build(name, APPLIANCES[:1], {}) for name in ("seq2point", "nilmformer"))
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
         candidates = (
             (f"gated_unet, {len(APPLIANCES)} appliances, ONNX Runtime", ours, None,
              served(ours, folder, threads=threads, length=YEAR)),
