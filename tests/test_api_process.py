@@ -32,6 +32,14 @@ T0 = 1_700_006_400
 DAY = {"start": T0, "sample_period": 60, "power": [160, 2700, None, 110] * 360}
 
 
+def command_line(pid: str) -> bytes:
+    """What the process was started with; nothing of one that has ended since it was listed."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
 def command() -> list[str]:
     return [sys.executable, "-m", "energy_dissagregation_mlops.api"]
 
@@ -58,7 +66,7 @@ class Server:
     def workers(self) -> set[int]:
         """The processes that answer."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        found = {int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+        found = {int(pid) for pid in children if b"spawn_main" in command_line(pid)}
         return found or {self.process.pid}
 
     def stop(self) -> int:
