@@ -63,6 +63,11 @@ def _fill(place: Path, version: str, own: Bundle) -> None:
             shutil.copyfile(path, place / path.name)
     attributions = tuple(map(_credited, own.card.attributions))
     card = own.card.model_copy(update={"version": version, "attributions": attributions})
+    renamed = [
+        each.model_copy(update={"by": card.reference}) if each.by == own.card.reference else each
+        for each in card.unseen
+    ]
+    card = card.model_copy(update={"unseen": tuple(renamed)})
     write_card(place, card)
     graph = onnx.load(own.graph)
     _store_in_half(graph.graph)

@@ -7,9 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from energy_dissagregation_mlops.bundle import Bundle
-from energy_dissagregation_mlops.errors import LeakError, StoreError
-from energy_dissagregation_mlops.evaluation import evaluate, unseen_houses
+from energy_dissagregation_mlops.errors import ConfigError, LeakError, StoreError
+from energy_dissagregation_mlops.evaluation import check_alike, evaluate, keep, unseen_houses
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
+from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.store import Store, StoredHouse
 
 HouseMaker = Callable[..., StoredHouse]
@@ -81,3 +82,40 @@ def test_coverage_and_false_energy_by_hand(
     assert other.coverage is None and other.presence is None and other.lacking is not None
     assert other.lacking.false_power == pytest.approx(100 * 9 / 1440)
     assert other.lacking.false_kwh_per_day == pytest.approx(0.1 * 9 / 60)
+
+
+def test_scores_are_kept_in_the_card_and_a_home_s_older_ones_give_way(
+    make_house: HouseMaker, calibrated: Bundle
+) -> None:
+    disaggregator = Disaggregator.load(calibrated)
+    found = [evaluate(calibrated, make_house("new", number, days=3), disaggregator) for number in (3, 4)]
+    kept = keep(keep(calibrated, found), found[:1])
+    assert kept.sha256 != calibrated.sha256 and Bundle.open(kept.folder) == kept
+    assert [(each.house, each.appliance) for each in kept.card.unseen] == [
+        ("new:4", "kettle"), ("new:4", "fridge"), ("new:3", "kettle"), ("new:3", "fridge"),
+    ]  # fmt: skip
+    kettle, fridge = kept.card.unseen[2:]
+    assert (kettle.mae, kettle.mae_low, kettle.mae_high, kettle.days, kettle.f1) == (0, 0, 0, 3, 1)
+    assert kettle.always_off_mae == pytest.approx(2500 * 9 / 1440)
+    assert fridge.mae_low <= fridge.mae <= fridge.mae_high
+    assert (kettle.by, kettle.power_held, kettle.day_held) == (calibrated.card.reference, 1, 1)
+
+
+def test_a_bundle_that_is_calibrated_anew_keeps_no_scores_of_before(
+    make_house: HouseMaker, calibrated: Bundle, store: Store, registry: Registry
+) -> None:
+    from energy_dissagregation_mlops.calibration_run import Homes, calibrate
+
+    keep(calibrated, [evaluate(calibrated, make_house("new", 3), Disaggregator.load(calibrated))])
+    kept = registry.resolve(calibrated.card.reference)
+    assert kept.card.unseen
+    again = calibrate(store, registry, kept, Homes(named=("calibration:1",)))
+    assert again.card.unseen == ()
+
+
+def test_a_stand_in_is_trained_alike(make_bundle: BundleMaker) -> None:
+    card = make_bundle().card
+    check_alike(card, make_bundle("other").card)
+    for field, value in (("network", "wide"), ("sample_period", 30.0), ("appliances", card.appliances[:1])):
+        with pytest.raises(ConfigError, match="can't stand in for plain@1"):
+            check_alike(card, card.model_copy(update={field: value}))

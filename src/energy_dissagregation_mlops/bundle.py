@@ -12,6 +12,7 @@ It loads no torch. Whether a bundle is good is not known here: ``evaluation`` me
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from energy_dissagregation_mlops.errors import BundleError
-from energy_dissagregation_mlops.files import json_text, sha256_of
+from energy_dissagregation_mlops.files import atomic_folder, json_text, sha256_of
 from energy_dissagregation_mlops.intervals import ApplianceIntervals
 from energy_dissagregation_mlops.presence import PresenceModel
 
@@ -124,6 +125,22 @@ class Quantisation(_Record):
     appliances: tuple[QuantisedAppliance, ...]
 
 
+class UnseenScore(_Record):
+    """How good the answer was for one appliance of a home that who answered had never seen; None: not known there."""
+
+    house: str  # "ideal65:1"
+    by: str  # who answered: "home@3" itself, or a model trained alike without that home
+    appliance: str
+    days: int  # scored
+    mae: float  # W
+    mae_low: float  # W: between this and the next with 95 % chance, by the bootstrap over days
+    mae_high: float
+    always_off_mae: float  # W
+    f1: float | None
+    power_held: float | None  # share of truths in their intervals, where it is on or said to be
+    day_held: float | None  # share of days' energies, of days on which it is used or said to be
+
+
 class Card(_Record):
     """A bundle's facts; after it nobody reads a configuration file."""
 
@@ -148,6 +165,7 @@ class Card(_Record):
         None  # None in bundles made before there was one: they give no intervals
     )
     quantisation: Quantisation | None = None  # None: computed in 32 bits, as it was trained
+    unseen: tuple[UnseenScore, ...] = ()  # what `edmlops evaluate --keep` found, of the bundle as it is
     git_commit: str | None
     package_version: str
     seed: int
@@ -253,6 +271,26 @@ def read_card(folder: Path) -> Card:
 def write_card(folder: Path, card: Card) -> None:
     """Write a card into a folder that is being filled."""
     (folder / CARD).write_text(json_text(card.model_dump(mode="json")), encoding="utf-8")
+
+
+def fill_again(aside: Path, bundle: Bundle, card: Card) -> None:
+    """Fill a folder with a bundle's files as they are, but for its card, and seal it."""
+    for name in FILES:
+        if name != CARD and (bundle.folder / name).exists():
+            shutil.copyfile(bundle.folder / name, aside / name)
+    write_card(aside, card)
+    seal(aside)
+
+
+def with_card(bundle: Bundle, card: Card) -> Bundle:
+    """The bundle in its place with another card, whole or as it was.
+
+    Raises:
+        EdmlopsError: the folder can't be written.
+    """
+    with atomic_folder(bundle.folder, replace=True) as aside:
+        fill_again(aside, bundle, card)
+    return Bundle.open(bundle.folder)
 
 
 def seal(folder: Path) -> None:

@@ -7,10 +7,8 @@ doi:10.1007/s10472-013-9368-4). What is calibrated on is written into the card: 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from energy_dissagregation_mlops import bundle as bundles
 from energy_dissagregation_mlops import networks
@@ -22,7 +20,6 @@ from energy_dissagregation_mlops.calibration.witnesses import of_validation
 from energy_dissagregation_mlops.config import section
 from energy_dissagregation_mlops.errors import ConfigError, LeakError, StoreError
 from energy_dissagregation_mlops.evaluation import has_seen
-from energy_dissagregation_mlops.files import atomic_folder
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.store import Store, StoredHouse
@@ -75,23 +72,19 @@ def calibrate(
     added = [
         _house_card(store.open(each, card.sample_period)) for each in references if each not in card.seen
     ]
-    update = {"calibration": calibrated(card, witnesses, progress=progress), "houses": (*card.houses, *added)}
+    update = {
+        "calibration": calibrated(card, witnesses, progress=progress),
+        "houses": (*card.houses, *added),
+        "unseen": (),
+    }
     if in_place:
-        with atomic_folder(bundle.folder, replace=True) as aside:
-            _fill(aside, bundle, card.model_copy(update=update))
-        return Bundle.open(bundle.folder)
+        return bundles.with_card(bundle, card.model_copy(update=update))
     return registry.add(
         card.name,
-        lambda aside, version: _fill(aside, bundle, card.model_copy(update={**update, "version": version})),
+        lambda aside, version: bundles.fill_again(
+            aside, bundle, card.model_copy(update={**update, "version": version})
+        ),
     )
-
-
-def _fill(aside: Path, bundle: Bundle, card: Card) -> None:
-    for name in bundles.FILES:
-        if name != bundles.CARD and (bundle.folder / name).exists():
-            shutil.copyfile(bundle.folder / name, aside / name)
-    bundles.write_card(aside, card)
-    bundles.seal(aside)
 
 
 def _stand_in(store: Store, card: Card, reference: str, bundle: Bundle) -> Witness:

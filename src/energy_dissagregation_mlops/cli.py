@@ -321,6 +321,17 @@ def evaluate(
     data_folder: Annotated[
         Path | None, typer.Option(help="The store; by default DATA_PATH/processed.")
     ] = None,
+    stand_in: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="BUNDLE=DATASET:HOUSE",
+            help="Score one trained alike without a house that the model has seen; repeat it.",
+        ),
+    ] = None,
+    keep: Annotated[
+        bool,
+        typer.Option("--keep", help="Write the scores into the model's card, for whoever it is shown to."),
+    ] = False,
     picture: Annotated[
         Path | None, typer.Option(help="Draw a day of the first house into this file (png, svg, pdf).")
     ] = None,
@@ -337,17 +348,24 @@ def evaluate(
     drawing = choices.picture_file(picture)
     opened = _bundle(bundle)
     store = Store(data_folder or settings.processed_path())
-    disaggregator = Disaggregator.load(opened)
+    others = choices.stand_ins(stand_in or (), resolve=_registry().resolve)
+    for other in others.values():
+        evaluation.check_alike(opened.card, other.card)
+    own = house or (() if others else evaluation.unseen_houses(opened.card, store))
+    asked = [(reference, opened) for reference in own] + list(others.items())
     found = []
     with terminal.bar("evaluating") as update:
-        references = house or evaluation.unseen_houses(opened.card, store)
-        for done, reference in enumerate(references, start=1):
+        for done, (reference, who) in enumerate(asked, start=1):
             stored = store.open(reference, opened.card.sample_period)
-            found.append(evaluation.evaluate(opened, stored, disaggregator))
-            update(done, len(references), reference)
+            found.append(evaluation.evaluate(who, stored, Disaggregator.load(who)))
+            update(done, len(asked), reference)
     results.show_evaluations(found, as_json=as_json)
+    if keep:
+        evaluation.keep(opened, found)
     if drawing is not None:
-        results.draw_stored(store.open(references[0], opened.card.sample_period), disaggregator, drawing)
+        reference, who = asked[0]
+        stored = store.open(reference, opened.card.sample_period)
+        results.draw_stored(stored, Disaggregator.load(who), drawing)
 
 
 @app.command()

@@ -8,20 +8,23 @@ Shapes: T series length, A appliances.
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from energy_dissagregation_mlops.activations import cleaned_on
 from energy_dissagregation_mlops.appliances import Appliance
-from energy_dissagregation_mlops.bundle import ApplianceCard, Bundle, Card
+from energy_dissagregation_mlops.bootstrap import Interval, by_day, interval, resampled
+from energy_dissagregation_mlops.bundle import ApplianceCard, Bundle, Card, UnseenScore, with_card
 from energy_dissagregation_mlops.calibration.coverage import Coverage
 from energy_dissagregation_mlops.calibration.series import KnownHome
 from energy_dissagregation_mlops.calibration.tables import Said
-from energy_dissagregation_mlops.errors import LeakError, StoreError
+from energy_dissagregation_mlops.errors import ConfigError, LeakError, StoreError
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.inference.summary import answered
-from energy_dissagregation_mlops.metrics import Scores, Trace, score
+from energy_dissagregation_mlops.metrics import Scores, Trace, mae, score
 from energy_dissagregation_mlops.store import Manifest, Store, StoredHouse
 from energy_dissagregation_mlops.vocabulary import (
     JOULES_PER_KWH,
@@ -38,6 +41,8 @@ class ApplianceEvaluation:
 
     appliance: str
     model: Scores
+    days: int  # with a sample that is scored
+    mae_interval: Interval  # W, where the model's lies by the bootstrap over days
     always_off: Scores
     mean_power: Scores
     coverage: Coverage | None  # None where the bundle gives no interval
@@ -119,6 +124,54 @@ def evaluate(bundle: Bundle, house: StoredHouse, disaggregator: Disaggregator) -
     )  # fmt: skip
 
 
+def keep(bundle: Bundle, found: Sequence[Evaluation]) -> Bundle:
+    """Write scores into a bundle's card, in place of what it said of these homes before.
+
+    Args:
+        bundle: whose card it is.
+        found: of the bundle itself, and of stand-ins: models trained alike without the home.
+
+    Raises:
+        ConfigError: a stand-in is not alike: of another network, period or appliances.
+        EdmlopsError: the card can't be written.
+    """
+    told = tuple(_unseen_score(each, one) for each in found for one in each.appliances)
+    anew = {each.house for each in found}
+    kept = tuple(each for each in bundle.card.unseen if each.house not in anew)
+    return with_card(bundle, bundle.card.model_copy(update={"unseen": (*kept, *told)}))
+
+
+def check_alike(card: Card, other: Card) -> None:
+    """Refuse a stand-in whose scores would say nothing of a bundle.
+
+    Raises:
+        ConfigError: it is of another network, period or appliances.
+    """
+    for what, mine, its in (
+        ("network", card.network, other.network),
+        ("sample period", card.sample_period, other.sample_period),
+        ("appliances", card.appliance_names, other.appliance_names),
+    ):
+        if mine != its:
+            raise ConfigError(
+                f"{other.reference} can't stand in for {card.reference}: expected the {what} {mine}, found {its}; "
+                "train one alike without the home"
+            )
+
+
+def _unseen_score(found: Evaluation, one: ApplianceEvaluation) -> UnseenScore:
+    def known(value: float) -> float | None:
+        return value if np.isfinite(value) else None
+
+    return UnseenScore(
+        house=found.house, by=found.bundle, appliance=one.appliance, days=one.days,
+        mae=one.model.mae, mae_low=one.mae_interval.low, mae_high=one.mae_interval.high, always_off_mae=one.always_off.mae,
+        f1=known(one.model.f1),
+        power_held=None if one.coverage is None else known(one.coverage.power),
+        day_held=None if one.coverage is None else known(one.coverage.day),
+    )  # fmt: skip
+
+
 def traces(
     known: ApplianceCard | Appliance, house: StoredHouse, found: Disaggregation
 ) -> tuple[Trace, Trace]:
@@ -183,9 +236,13 @@ def _evaluated(known: ApplianceCard, told: _Told) -> ApplianceEvaluation:
     def scores(answer: Trace) -> Scores:
         return score(true, answer, sample_period=found.sample_period, start=found.start)
 
+    days = by_day(true, predicted, sample_period=found.sample_period, start=found.start)
+    seed = (zlib.crc32(told.home.reference.encode()),)
     return ApplianceEvaluation(
         appliance=known.name,
         model=scores(predicted),
+        days=sum(day.num_samples > 0 for day in days),
+        mae_interval=interval(np.array([mae(sums) for sums in resampled(days, seed=seed)])),
         always_off=scores(_constant(0.0, predicted.power, on=False)),
         mean_power=scores(_constant(known.mean_power, predicted.power, on=mean_is_on)),
         coverage=told.coverage(known, row),

@@ -104,7 +104,7 @@ def quantise(store: Store, registry: Registry, bundle: Bundle) -> Bundle:
                 json_text({**metrics, "quantisation": found.model_dump(mode="json")}), encoding="utf-8"
             )
             update = {
-                "name": card.name + SUFFIX, "version": version, "quantisation": found,
+                "name": card.name + SUFFIX, "version": version, "quantisation": found, "unseen": (),
                 "description": f"{card.description} In 8-bit integers, from {card.reference}.".strip(),
                 "created": datetime.now(UTC).isoformat(timespec="seconds"),
             }  # fmt: skip

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from energy_dissagregation_mlops import model_card
 from energy_dissagregation_mlops.bundle import Bundle, Card
 from energy_dissagregation_mlops.meter_csv.zones import zone
 from energy_dissagregation_mlops.terminal import output, show_table
@@ -268,6 +269,7 @@ def _evaluation_json(found: Evaluation) -> dict[str, object]:
             {
                 "appliance": one.appliance, "model": one.model.to_json(),
                 "always_off": one.always_off.to_json(), "mean_power": one.mean_power.to_json(),
+                "days": one.days, "mae_95": [_finite(one.mae_interval.low), _finite(one.mae_interval.high)],
                 "coverage": None if one.coverage is None else _record_json(one.coverage),
                 "presence": one.presence,
                 "lacking": None if one.lacking is None else _record_json(one.lacking)
@@ -485,6 +487,17 @@ def _calibrated_on(card: Card) -> str:
     return f"hold {100 * card.calibration.level:.0f} % of truths, fitted on\n{homes}"
 
 
+def _learned_from(card: Card) -> list[str]:
+    """The homes that taught it, a line a role."""
+    from energy_dissagregation_mlops.store import listed
+
+    roles = dict.fromkeys(house.role for house in card.houses)
+    return [
+        f"{role}: {listed([house.reference for house in card.houses if house.role is role])}"
+        for role in roles
+    ]
+
+
 def show_card(bundle: Bundle, *, as_json: bool) -> None:
     """A bundle's card."""
     card = bundle.card
@@ -496,9 +509,11 @@ def show_card(bundle: Bundle, *, as_json: bool) -> None:
         ("network", f"{card.network}, {card.num_weights:,} weights{_precision(card)}"),
         ("grid", f"{card.sample_period:g} s, windows of {card.window_length} samples, {card.margin} of context at either end"),
         ("appliances", ", ".join(card.appliance_names)),
-        ("houses", "\n".join(f"{house.reference} ({house.role})" for house in card.houses)),
+        ("learned from", "\n".join(_learned_from(card))),
         ("data", "\n".join(f"{each.title}; {each.licence}; {each.attribution}".rstrip("; ") for each in card.attributions)),
         ("intervals", _calibrated_on(card)),
+        ("unseen homes", "\n".join(model_card.unseen(card))),
+        ("where it fails", "\n".join(model_card.failures(card)) or "nowhere that is known"),
         ("seed", str(card.seed)), ("commit", card.git_commit or "-"), ("created", card.created), ("sha256", bundle.sha256),
         ("folder", str(bundle.folder)),
     ]  # fmt: skip

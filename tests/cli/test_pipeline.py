@@ -87,6 +87,18 @@ def test_scores_and_baselines_are_those_of_the_stored_series(trained, edmlops, t
         assert f" {one['model']['mae']:.1f} " in line and f" {mean:.1f} " in line
 
 
+def test_scores_that_are_kept_are_told_by_the_card(trained, edmlops, tmp_path, monkeypatch):
+    shutil.copytree(trained.models, tmp_path / "models")
+    monkeypatch.setenv("MODELS_PATH", str(tmp_path / "models"))
+    assert edmlops("models", "show", "tiny").output.count("not known: `edmlops evaluate --keep`") == 1
+    scores = json.loads(edmlops("evaluate", "--json", "--keep").output)[0]["appliances"]
+    shown = " ".join(edmlops("models", "show", "tiny").output.split())
+    assert "simulated:3, 4 days" in shown
+    assert all(f"{one['appliance']}: {one['model']['mae']:.1f} W [" in shown for one in scores)
+    refused = edmlops("evaluate", "--stand-in", "tiny@1=simulated:1", "--keep")
+    assert refused.status == 1 and "simulated:1 was seen in training of tiny@1" in refused.error
+
+
 def test_parts_and_the_rest_are_the_mains(tables):
     power = tables["power"]
     assert list(power.columns) == ["time", "mains", *NAMES, "other"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from energy_dissagregation_mlops import model_card
 from energy_dissagregation_mlops.bundle import Card
 
 
@@ -17,5 +18,7 @@ def told(card: Card) -> dict[str, object]:
         ],
         "num_houses": len(card.houses),
         "houses": sorted(card.seen),
+        "unseen": [each.model_dump() for each in card.unseen],
+        "failures": model_card.failures(card),
         "attributions": [each.model_dump() for each in card.attributions],
     }  # fmt: skip

@@ -305,6 +305,26 @@ class AttributionAnswer(_Answer):
     attribution: str
 
 
+class UnseenAnswer(_Answer):
+    """How good the answer was for one appliance of a home that who answered had never seen; null: not known."""
+
+    house: str
+    by: str = Field(description="the bundle itself, or one trained alike without that home")
+    appliance: str
+    days: int = Field(description="scored")
+    mae: float = Field(description="W, mean absolute error")
+    mae_low: float = Field(description="W; it lies between this and mae_high with 95 % chance, over days")
+    mae_high: float
+    always_off_mae: float = Field(description="W, the error of saying nothing")
+    f1: float | None
+    power_held: float | None = Field(
+        description="share of powers that lay in their intervals, while on or said to be"
+    )
+    day_held: float | None = Field(
+        description="share of daily energies that did, of days with use or said use"
+    )
+
+
 class CardAnswer(_Answer):
     """What a bundle's card says of it, in short."""
 
@@ -319,6 +339,8 @@ class CardAnswer(_Answer):
     appliances: list[KnownAppliance]
     num_houses: int = Field(description="that it learned from")
     houses: list[str]
+    unseen: list[UnseenAnswer]
+    failures: list[str] = Field(description="where it is known to fail, or nothing is known, in words")
     attributions: list[AttributionAnswer]
 
 

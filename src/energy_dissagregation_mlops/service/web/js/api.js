@@ -33,7 +33,8 @@
  * @property {Quality} quality
  *
  * @typedef {{ title: string, attribution: string }} Attribution
- * @typedef {{ sha256: string, num_houses: number, attributions: Attribution[] }} Card
+ * @typedef {{ appliance: string, mae: number, always_off_mae: number }} Unseen
+ * @typedef {{ sha256: string, num_houses: number, attributions: Attribution[], unseen: Unseen[] }} Card
  * @typedef {{ bundle: Card | null }} Info what GET /info gives, as far as the page asks
  *
  * @typedef {{ name: string, content: Blob, packed: boolean }} MeterFile `packed`: with gzip

@@ -13,10 +13,39 @@ export function showLimits(home, info) {
   const sentences = [
     `It knows ${new Intl.ListFormat("en").format(names)}. Whatever else a home has, heating and lighting too, is in “other”.`,
     ...taught(home, info),
+    ...checked(home, info, names),
     `It sees one value every ${duration(home.grid.samplePeriod)}: shorter events are blurred, and two appliances at once may be taken for one.`,
     "It estimates. To know exactly what one appliance takes, give that appliance a meter.",
   ];
   find("limits", HTMLElement).replaceChildren(...sentences.map((each) => element("li", {}, each)));
+}
+
+/**
+ * What it is worth in homes that it had not seen, beside saying nothing.
+ * @param {import("./home.js").Home} home
+ * @param {import("./api.js").Info | null} info
+ * @param {string[]} names
+ * @returns {string[]}
+ */
+function checked(home, info, names) {
+  const card = info?.bundle;
+  if (card?.sha256 !== home.bundle.sha256) return [];
+  const and = new Intl.ListFormat("en");
+  const saved = names.flatMap((name) => {
+    const scores = card.unseen.filter((each) => each.appliance === name);
+    const sum = (/** @type {(each: import("./api.js").Unseen) => number} */ of) => scores.reduce((total, each) => total + of(each), 0);
+    const silent = sum((each) => each.always_off_mae);
+    return silent > 0 ? [{ name, share: 1 - sum((each) => each.mae) / silent }] : [];
+  });
+  if (saved.length === 0) return ["How well it does in a home that it has not seen was not recorded."];
+  const better = saved.filter((each) => each.share >= 0.05).map((each) => `${Math.round(100 * each.share)} % less wrong than saying nothing about the ${each.name}`);
+  const worse = saved.filter((each) => each.share < 0.05).map((each) => each.name);
+  const unknown = names.filter((name) => !saved.some((each) => each.name === name));
+  return [
+    ...(better.length ? [`In homes that it had not seen it was ${and.format(better)}.`] : []),
+    ...(worse.length ? [`About the ${and.format(worse)} it was hardly better there than saying nothing: believe that least.`] : []),
+    ...(unknown.length ? [`What it says of the ${and.format(unknown)} was checked in simulated homes only.`] : []),
+  ];
 }
 
 /** @param {import("./home.js").Home} home @param {import("./api.js").Info | null} info @returns {string[]} */
