@@ -189,7 +189,7 @@ def test_versions_are_promoted_and_rolled_back(two_versions, edmlops):
     again = edmlops("models", "rollback", "tiny")
     assert again.status == 1 and "no earlier version in production" in again.error
     assert "tiny@2" in edmlops("models", "list").output
-    assert "simulated:1 (train and validation)" in edmlops("models", "show", "tiny@2").output
+    assert "train and validation: simulated:1, simulated:2" in edmlops("models", "show", "tiny@2").output
 
 
 def test_what_the_unseen_home_measures_does_not_reach_the_bundle(trained, edmlops, empty):

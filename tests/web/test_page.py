@@ -49,6 +49,10 @@ def test_the_sample_home_is_shown_with_parts_that_sum_to_the_whole(sample, serve
     bundle = sample.request.get(f"{server.url}/info").json()["bundle"]
     assert f"learned from {bundle['num_houses']} homes (" in limits
     assert "one value every 1 min" in limits
+    kettles = [each for each in bundle["unseen"] if each["appliance"] == "kettle"]
+    saved = 1 - sum(each["mae"] for each in kettles) / sum(each["always_off_mae"] for each in kettles)
+    assert f"{100 * saved:.0f} % about the kettle" in limits
+    assert "What it says of the fridge was checked in no home that it had not seen" in limits
     told = f"{bundle['name'].capitalize()}, version {bundle['version']}"
     assert told in sample.locator("#bundle").inner_text()
 

@@ -38,13 +38,13 @@ function checked(home, info, names) {
     return silent > 0 ? [{ name, share: 1 - sum((each) => each.mae) / silent }] : [];
   });
   if (saved.length === 0) return ["How well it does in a home that it has not seen was not recorded."];
-  const better = saved.filter((each) => each.share >= 0.05).map((each) => `${Math.round(100 * each.share)} % less wrong than saying nothing about the ${each.name}`);
+  const better = saved.filter((each) => each.share >= 0.05).map((each) => `${Math.round(100 * each.share)} % about the ${each.name}`);
   const worse = saved.filter((each) => each.share < 0.05).map((each) => each.name);
   const unknown = names.filter((name) => !saved.some((each) => each.name === name));
   return [
-    ...(better.length ? [`In homes that it had not seen it was ${and.format(better)}.`] : []),
+    ...(better.length ? [`In homes that it had not seen it was less wrong than saying nothing, by ${and.format(better)}.`] : []),
     ...(worse.length ? [`About the ${and.format(worse)} it was hardly better there than saying nothing: believe that least.`] : []),
-    ...(unknown.length ? [`What it says of the ${and.format(unknown)} was checked in simulated homes only.`] : []),
+    ...(unknown.length ? [`What it says of the ${and.format(unknown)} was checked in no home that it had not seen: take it as a rough figure.`] : []),
   ];
 }
 
@@ -52,7 +52,7 @@ function checked(home, info, names) {
 function taught(home, info) {
   const card = info?.bundle;
   if (card?.sha256 !== home.bundle.sha256) return [];
-  const sources = card.attributions.map((each) => each.attribution || each.title);
+  const sources = [...new Set(card.attributions.map((each) => each.attribution || each.title))];
   const simulated = card.attributions.length > 0 && card.attributions.every((each) => /simulated/i.test(each.title));
   const where = `It learned from ${counted(card.num_houses, "home")} (${new Intl.ListFormat("en").format(sources)})`;
   return [simulated ? `${where}: none of them is real, and real homes are messier.` : `${where}: other countries’ appliances and habits may differ.`];
