@@ -62,7 +62,7 @@ def test_a_card_without_scores_says_so_and_how_to_get_them(make_bundle: Callable
     assert model_card.unseen(card) == [
         "not known: `edmlops evaluate --keep` on a home that training has not seen tells"
     ]
-    assert model_card.failures(card) == []
+    assert model_card.failures(card) == ["not known: it was scored in no home that it had not seen"]
 
 
 def test_what_is_worse_than_silence_or_never_scored_is_named(scored: Scored) -> None:

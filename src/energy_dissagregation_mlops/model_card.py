@@ -28,6 +28,8 @@ def unseen(card: Card) -> list[str]:
 
 def failures(card: Card) -> list[str]:
     """Where its answers were no better than none, its intervals held too seldom, or nothing is known."""
+    if not card.unseen:
+        return ["not known: it was scored in no home that it had not seen"]
     known = {each.appliance for each in card.unseen}
     unknown = [name for name in card.appliance_names if name not in known]
     worse = [
@@ -35,9 +37,7 @@ def failures(card: Card) -> list[str]:
         for each in card.unseen
         if each.mae >= each.always_off_mae
     ]
-    never = (
-        [f"{', '.join(unknown)}: scored in no home that it had not seen"] if card.unseen and unknown else []
-    )
+    never = [f"{', '.join(unknown)}: scored in no home that it had not seen"] if unknown else []
     return worse + never + [line for each in card.unseen for line in _too_narrow(card, each)]
 
 

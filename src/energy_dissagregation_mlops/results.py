@@ -513,7 +513,7 @@ def show_card(bundle: Bundle, *, as_json: bool) -> None:
         ("data", "\n".join(f"{each.title}; {each.licence}; {each.attribution}".rstrip("; ") for each in card.attributions)),
         ("intervals", _calibrated_on(card)),
         ("unseen homes", "\n".join(model_card.unseen(card))),
-        ("where it fails", "\n".join(model_card.failures(card)) or "nowhere that is known"),
+        ("where it fails", "\n".join(model_card.failures(card)) or "nowhere in these homes"),
         ("seed", str(card.seed)), ("commit", card.git_commit or "-"), ("created", card.created), ("sha256", bundle.sha256),
         ("folder", str(bundle.folder)),
     ]  # fmt: skip
