@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import secrets
 import subprocess
 import sys
@@ -85,6 +86,26 @@ def test_an_address_is_locked_while_there_are_signs_of_life(remote: Folder) -> N
     ):
         pass
     assert remote.read(KEY) is None
+
+
+def test_a_sign_of_life_that_is_being_written_is_looked_at_again(
+    remote: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, torn = Folder.read, itertools.cycle((b"", b'{"owner": "somebody', None))
+
+    def half_the_time_torn(folder: Folder, key: str) -> bytes | None:
+        is_owner = threading.current_thread() is not threading.main_thread()
+        part = next(torn) if key == KEY and not is_owner else None
+        return read(folder, key) if part is None else part
+
+    with locked(remote, beat=0.02, patience=5):
+        monkeypatch.setattr(Folder, "read", half_the_time_torn)
+        with (
+            pytest.raises(ConfigError, match=r"another run \(process"),
+            locked(remote, beat=0.02, patience=5),
+        ):
+            pass
+        monkeypatch.undo()
 
 
 def test_a_lock_that_has_stopped_changing_belongs_to_nobody(remote: Folder) -> None:

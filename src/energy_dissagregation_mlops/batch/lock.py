@@ -128,12 +128,13 @@ def _by_signs_of_life(folder: Folder, beat: float, patience: float) -> Iterator[
 def _take(folder: Folder, mine: str, beat: float, patience: float) -> None:
     if folder.create(KEY, _sign(mine, 0)):
         return
-    before, until = folder.read(KEY), time.monotonic() + patience
+    before, until = _told(folder), time.monotonic() + patience
     while time.monotonic() < until:
         time.sleep(beat / 2)
-        found = folder.read(KEY)
-        if found != before and found is not None:
-            raise _refusal(folder.address, _said(found))
+        found = _told(folder)
+        if found and before and found != before:
+            raise _refusal(folder.address, str(found["owner"]))
+        before = found or before
     folder.write(KEY, _sign(mine, 0))
     time.sleep(beat)  # of two that take it at once the one that wrote last has it
     if not _is_mine(folder, mine):
@@ -144,10 +145,16 @@ def _sign(token: str, count: int) -> bytes:
     return json.dumps({"owner": _owner(), "token": token, "sign": count}).encode()
 
 
-def _said(content: bytes) -> str:
-    return str(json.loads(content)["owner"])
+def _told(folder: Folder) -> dict[str, object] | None:
+    """The last sign of life; None where there is none, or only a part of one, since it is being written."""
+    content = folder.read(KEY)
+    try:
+        sign = json.loads(content or b"")
+    except ValueError:
+        return None
+    return sign if isinstance(sign, dict) and "token" in sign else None
 
 
 def _is_mine(folder: Folder, token: str) -> bool:
-    content = folder.read(KEY)
-    return content is not None and json.loads(content)["token"] == token
+    sign = _told(folder)
+    return sign is not None and sign["token"] == token
