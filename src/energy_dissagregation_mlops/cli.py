@@ -296,6 +296,8 @@ def calibrate(
     from energy_dissagregation_mlops.store import Store
 
     opened, registry = _bundle(bundle), _registry()
+    if in_place:
+        registry.check_own(opened)
     homes = calibration_run.Homes(
         named=house or (), stand_ins=choices.stand_ins(stand_in or (), resolve=registry.resolve)
     )
@@ -348,7 +350,10 @@ def evaluate(
     drawing = choices.picture_file(picture)
     opened = _bundle(bundle)
     store = Store(data_folder or settings.processed_path())
-    others = choices.stand_ins(stand_in or (), resolve=_registry().resolve)
+    registry = _registry()
+    if keep:
+        registry.check_own(opened)
+    others = choices.stand_ins(stand_in or (), resolve=registry.resolve)
     for other in others.values():
         evaluation.check_alike(opened.card, other.card)
     own = house or (() if others else evaluation.unseen_houses(opened.card, store))

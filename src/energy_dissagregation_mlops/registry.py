@@ -20,7 +20,7 @@ from pathlib import Path
 
 from energy_dissagregation_mlops import bundle as bundles
 from energy_dissagregation_mlops.bundle import Bundle, Card
-from energy_dissagregation_mlops.errors import BundleError, UnknownNameError
+from energy_dissagregation_mlops.errors import BundleError, ConfigError, UnknownNameError
 from energy_dissagregation_mlops.files import atomic_folder, json_text, write_text
 
 PRODUCTION = "production"
@@ -87,6 +87,17 @@ class Registry:
         pointers = {name: self._pointer(name) for name in self.names()}
         promoted = [name for name, pointer in pointers.items() if pointer.history]
         return max(promoted, key=lambda name: pointers[name].promoted, default=None)
+
+    def check_own(self, bundle: Bundle) -> None:
+        """Refuse to rewrite the card of a bundle that came with the package.
+
+        Raises:
+            ConfigError: it did.
+        """
+        if self.shipped is not None and bundle.folder.is_relative_to(self.shipped):
+            raise ConfigError(
+                f"{bundle.card.reference} ships with the package, and its card stays as it is: name a model of your own"
+            )
 
     def resolve(self, reference: str | None = None) -> Bundle:
         """Open the bundle that a reference means, its files checked.

@@ -87,6 +87,12 @@ def test_scores_and_baselines_are_those_of_the_stored_series(trained, edmlops, t
         assert f" {one['model']['mae']:.1f} " in line and f" {mean:.1f} " in line
 
 
+@pytest.mark.parametrize("command", [("evaluate", "--keep"), ("calibrate", "--in-place")])
+def test_the_card_of_the_model_that_ships_is_not_rewritten(trained, edmlops, command):
+    said = edmlops(*command, "--bundle", "general")
+    assert said.status == 1 and "general@1 ships with the package" in said.error
+
+
 def test_scores_that_are_kept_are_told_by_the_card(trained, edmlops, tmp_path, monkeypatch):
     shutil.copytree(trained.models, tmp_path / "models")
     monkeypatch.setenv("MODELS_PATH", str(tmp_path / "models"))

@@ -48,7 +48,7 @@ def test_a_run_begun_on_a_gpu_goes_on_without_one(tmp_path, monkeypatch):
     assert resumed.best.validation.score == pytest.approx(whole.best.validation.score, abs=0.1)
 
 
-@pytest.mark.parametrize("name", ["gated_unet", "nilmformer", "seq2point"])
+@pytest.mark.parametrize("name", sorted(networks.NETWORKS))
 @pytest.mark.slow
 def test_what_a_gpu_trained_answers_alike_on_a_cpu_and_as_a_graph(name, tmp_path):
     torch.manual_seed(0)
