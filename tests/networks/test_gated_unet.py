@@ -69,15 +69,38 @@ def test_the_less_sure_it_is_the_less_it_says_and_a_gate_is_shifted_where_it_ser
             mains = 3000 * torch.rand(1, network.window_length)
             trained, served = network.train()(mains), network.eval()(mains)
             torch.testing.assert_close(served.power, share * trained.power)
-            network.settle_gates(torch.tensor([1.5]))
+            network.settle_gates(torch.tensor([1.5]), torch.tensor([[0.5, 1.0]]))
+            torch.testing.assert_close(network(mains).power, max(2 * probability - 1, 0) * trained.power)
             torch.testing.assert_close(network(mains).on_logit, trained.on_logit - 1.5)
             assert torch.equal(network.train()(mains).on_logit, trained.on_logit)
-            network.settle_gates(torch.zeros(1))
+            network.settle_gates(torch.zeros(1), torch.tensor([[0.3, 0.9]]))
+
+
+def test_each_appliance_has_its_own_caution() -> None:
+    network = build("gated_unet", ("kettle", "microwave"), {})
+    network.settle_gates(torch.zeros(2), torch.tensor([[0.3, 0.9], [0.6, 1.0]]))
+    with torch.no_grad():
+        network.gate.weight.zero_()
+        network.gate.bias.fill_(float(torch.logit(torch.tensor(0.8))))
+        mains = 3000 * torch.rand(3, network.window_length)
+        trained, served = network.train()(mains), network.eval()(mains)
+    torch.testing.assert_close(served.power[:, 0], 5 / 6 * trained.power[:, 0])
+    torch.testing.assert_close(served.power[:, 1], trained.power[:, 1] / 2)
+
+
+def test_weights_of_one_caution_for_all_appliances_answer_as_they_did() -> None:
+    network = build("gated_unet", ("kettle", "microwave"), {})
+    mains = 3000 * torch.rand(1, network.window_length)
+    before = network.eval()(mains).power
+    older = network.state_dict() | {"sureness": torch.tensor([0.3, 0.9])}
+    network.settle_gates(torch.zeros(2), torch.tensor([[0.6, 1.0], [0.6, 1.0]]))
+    network.load_state_dict(older)
+    assert torch.equal(network(mains).power, before)
 
 
 def test_weights_from_before_there_were_gates_answer_as_they_did() -> None:
     network = build("gated_unet", ("kettle",), {})
-    network.settle_gates(torch.ones(1))
+    network.settle_gates(torch.ones(1), torch.tensor([[0.6, 1.0]]))
     later = ("gate_shift", "sureness")
     network.load_state_dict({name: one for name, one in network.state_dict().items() if name not in later})
     mains = 3000 * torch.rand(1, network.window_length)

@@ -177,13 +177,16 @@ def test_the_learning_rate_rises_then_falls():
 def test_the_gates_that_validation_asks_for_are_kept_with_the_weights(tmp_path, monkeypatch):
     asked = []
 
-    def shift(network, windows, process):
+    def chosen(network, windows, process):
         asked.append(windows.num_houses)
-        return torch.tensor([1.0, 2.0])
+        return torch.tensor([1.0, 2.0]), torch.tensor([[0.3, 0.9], [0.5, 1.0]])
 
-    monkeypatch.setattr(loop, "gate_shift", shift)
+    monkeypatch.setattr(loop, "chosen_gates", chosen)
     fitted = train(tmp_path / "a", replace(CONFIG, epochs=1, validation_houses=("made-up:2",)))
     assert fitted.network.state_dict()["gate_shift"].tolist() == [1, 2]
+    torch.testing.assert_close(
+        fitted.network.state_dict()["sureness"], torch.tensor([[0.3, 0.9], [0.5, 1.0]])
+    )
     assert asked == [1]
     without = train(tmp_path / "b", replace(CONFIG, epochs=1, validation_fraction=0.0))
     assert without.network.state_dict()["gate_shift"].tolist() == [0, 0]

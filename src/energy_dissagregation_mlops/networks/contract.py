@@ -20,6 +20,9 @@ import torch
 from torch import Tensor, nn
 
 
+_ALWAYS = (-1.0, 0.0)  # all of the power is said, however unsure
+
+
 class Output(NamedTuple):
     """A network's answer for the middle of each window."""
 
@@ -44,6 +47,7 @@ class Network(nn.Module, ABC):
     mains_scale: Tensor  # () W
     power_scale: Tensor  # (A,) W
     gate_shift: Tensor  # (A,) log odds, which a gated network takes off its on_logit where it serves
+    sureness: Tensor  # (A, 2) on-probabilities from where on it says some of its power there, and all of it
 
     def __init__(
         self, appliances: tuple[str, ...], *, window_length: int, margin: int, alignment: int
@@ -59,6 +63,7 @@ class Network(nn.Module, ABC):
         self.register_buffer("mains_scale", torch.tensor(1000.0))
         self.register_buffer("power_scale", torch.full((len(appliances),), 1000.0))
         self.register_buffer("gate_shift", torch.zeros(len(appliances)))
+        self.register_buffer("sureness", torch.tensor(_ALWAYS).repeat(len(appliances), 1))
 
     @classmethod
     @abstractmethod
@@ -85,13 +90,16 @@ class Network(nn.Module, ABC):
         self.mains_scale.fill_(mains)
         self.power_scale.copy_(torch.tensor(power))
 
-    def settle_gates(self, shift: Tensor) -> None:
-        """Take over how sure it must be of each appliance, (A,) log odds, from validation homes; 0: as likely as not."""
+    def settle_gates(self, shift: Tensor, sureness: Tensor) -> None:
+        """Take over how sure it must be of each appliance, (A,) log odds and (A, 2) on-probabilities, from validation homes."""
         self.gate_shift.copy_(shift)
+        self.sureness.copy_(sureness)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
-        # Weights that were saved before there were gates have none to shift.
+        # Weights that were saved before there were gates have none to shift and say all; after that, one rule held for all.
         state_dict.setdefault(f"{prefix}gate_shift", torch.zeros_like(self.gate_shift))
+        saved = state_dict.get(f"{prefix}sureness", torch.tensor(_ALWAYS))
+        state_dict[f"{prefix}sureness"] = saved.expand_as(self.sureness)
         super()._load_from_state_dict(state_dict, prefix, *others)
 
     @abstractmethod

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 import torch
 from pydantic import Field
@@ -37,7 +37,6 @@ _EDGE_KERNEL = 5  # at full rate, first
 _STEM_KERNEL = 8  # samples to a step at a quarter of the rate: its own four and two to either side
 _MIX_KERNEL = 3  # at full rate, last
 _SURENESS = (0.3, 0.9)  # on-probability: from where on something is said, and from where on all of it
-_ALL = (-1.0, 0.0)  # all of it always, as weights were served that were saved before less was said
 _OFF_LOGIT = -3.0  # before any training an appliance is on 5 % of the time
 
 Count = Annotated[int, Field(ge=1)]
@@ -55,7 +54,9 @@ class Config:
     fine_width: Count = 16  # channels at full rate
     expansion: Count = 2  # of the width, inside a block
     kernel: Annotated[int, Field(ge=3)] = 5  # odd
-    skip_blocks: Count = 1  # at a quarter of the rate, on the way down, and as many on the way up
+    skip_blocks: Annotated[int, Field(ge=0)] = (
+        1  # at a quarter of the rate, on the way down, and as many on the way up
+    )
     dilations: Annotated[tuple[Count, ...], Field(min_length=1)] = (1, 2, 4, 2, 1)  # one a lower block
 
     def __post_init__(self) -> None:
@@ -121,8 +122,6 @@ class GatedUnet(Network):
     name: ClassVar[str] = "gated_unet"
     gated: ClassVar[bool] = True
 
-    sureness: Tensor  # (2,) on-probabilities
-
     def __init__(self, appliances: tuple[str, ...], config: Config) -> None:
         super().__init__(
             appliances, window_length=config.window_length, margin=config.margin, alignment=_ALIGNMENT
@@ -142,7 +141,7 @@ class GatedUnet(Network):
         self.mix = _convolution(fine, fine, kernel=_MIX_KERNEL)
         self.gate = nn.Conv2d(fine, len(appliances), 1)
         self.level = nn.Conv2d(fine, len(appliances), 1)
-        self.register_buffer("sureness", torch.tensor(_SURENESS))
+        self.sureness.copy_(torch.tensor(_SURENESS))
         for head, start in ((self.gate, _OFF_LOGIT), (self.level, 1.0)):
             assert head.bias is not None
             nn.init.normal_(head.weight, std=0.05)
@@ -152,10 +151,6 @@ class GatedUnet(Network):
     def configured(cls, appliances: tuple[str, ...], options: Mapping[str, object]) -> Self:
         """One with these fields of ``Config``; raises as the contract says."""
         return cls(appliances, read_options(Config, options, network=cls.name))
-
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
-        state_dict.setdefault(f"{prefix}sureness", torch.tensor(_ALL))
-        super()._load_from_state_dict(state_dict, prefix, *others)
 
     def forward(self, mains: Tensor) -> Output:
         """Answer for the middle of each window: mains (N, L) W, power and on_logit (N, A, K)."""
@@ -170,7 +165,7 @@ class GatedUnet(Network):
         power = _squareplus(self.level(core).squeeze(2)) * self.power_scale[:, None]
         if self.training:
             return Output(power, on_logit)
-        nothing, everything = self.sureness
+        nothing, everything = self.sureness.T[:, :, None]
         share = ((torch.sigmoid(on_logit) - nothing) / (everything - nothing)).clamp(0, 1)
         return Output(power * share, on_logit - self.gate_shift[:, None])
 

@@ -22,7 +22,7 @@ from energy_dissagregation_mlops.training.checkpoints import Checkpoint
 from energy_dissagregation_mlops.training.config import TrainingConfig
 from energy_dissagregation_mlops.training.data import TrainingData, TrainingSeries, fingerprint_of, scales_of
 from energy_dissagregation_mlops.training.distributed import Process, joined
-from energy_dissagregation_mlops.training.gates import gate_shift
+from energy_dissagregation_mlops.training.gates import chosen_gates
 from energy_dissagregation_mlops.training.interruption import Interruption, put_off
 from energy_dissagregation_mlops.training.progress import (
     EpochResult,
@@ -243,7 +243,7 @@ class _Loop:
         network = self._stepper.network
         network.load_state_dict(self._best)
         if network.gated and self._validation is not None:
-            network.settle_gates(gate_shift(network, self._validation, self._process))
+            network.settle_gates(*chosen_gates(network, self._validation, self._process))
 
     def fitted(self) -> Fitted:
         """The network as it was finished."""
