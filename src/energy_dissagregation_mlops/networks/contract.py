@@ -19,7 +19,6 @@ from typing import Any, ClassVar, NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
-
 _ALWAYS = (-1.0, 0.0)  # all of the power is said, however unsure
 
 
