@@ -25,7 +25,7 @@ from energy_dissagregation_mlops.windows import Framing
 
 ON_PROBABILITY = 0.5  # at or above it an appliance is on
 SAMPLES_PER_RUN = 1 << 14  # so many samples go through the graph at once: they stay in the cache
-BLOCK = 1 << 16  # samples of a long series that are worked on at a time
+BLOCK = 1 << 18  # samples of a long series that are worked on at a time: cores wait for each other at its end
 
 
 class Disaggregator:
