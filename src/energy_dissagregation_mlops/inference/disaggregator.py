@@ -25,7 +25,7 @@ from energy_dissagregation_mlops.windows import Framing
 
 ON_PROBABILITY = 0.5  # at or above it an appliance is on
 SAMPLES_PER_RUN = 1 << 14  # so many samples go through the graph at once: they stay in the cache
-BLOCK = 1 << 18  # samples of a long series that are worked on at a time: cores wait for each other at its end
+BLOCK = 1 << 18  # samples of a stream that are best given at a time: cores wait for each other at its end
 
 
 class Disaggregator:
@@ -75,24 +75,8 @@ class Disaggregator:
             mains: (T,) W on the bundle's grid, NaN where missing.
             start: s since 1970, a whole multiple of the bundle's period: start of the first sample.
         """
-        names = self.card.appliance_names
-        if not len(mains):
-            return self._parts(mains, _no_answer(len(names)), start)
-        if len(mains) <= BLOCK:  # as the stream would, without its joints
-            first = round(start / self.card.sample_period)
-            return self._answer(mains, first, first, first + len(mains))
-        blocks = (mains[begin : begin + BLOCK] for begin in range(0, len(mains), BLOCK))
-        parts = list(self.stream(blocks, start=start))
-        return Disaggregation(
-            start=start,
-            sample_period=self.card.sample_period,
-            appliances=names,
-            mains=np.concatenate([part.mains for part in parts]),
-            power=np.concatenate([part.power for part in parts], axis=1),
-            on=np.concatenate([part.on for part in parts], axis=1),
-            other=np.concatenate([part.other for part in parts]),
-            on_probability=np.concatenate([part.on_probability for part in parts], axis=1),
-        )
+        first = round(start / self.card.sample_period)
+        return self._answer(mains, first, first, first + len(mains))
 
     def stream(self, blocks: Iterable[FloatArray], *, start: float) -> Iterator[Disaggregation]:
         """Take a series apart block by block, in memory that does not grow with it.
@@ -122,53 +106,61 @@ class Disaggregator:
     def _answer(self, held: FloatArray, held_from: int, begin: int, stop: int) -> Disaggregation:
         """Take the samples numbered [begin, stop) apart, with what is held around them as context."""
         framing = self._framing
+        whole = self._unanswered(held[begin - held_from : stop - held_from], begin)
+        if stop == begin:
+            return whole
         first = begin // framing.core - held_from // framing.core
         windows = framing.cut(held, first=held_from)[
             first : first + framing.num_windows(stop - begin, first=begin)
         ]
         per_run = max(1, SAMPLES_PER_RUN // framing.window_length)
-        runs = [windows[i : i + per_run] for i in range(0, len(windows), per_run)]
-        compute = map if self._pool is None or len(runs) == 1 else self._pool.map
-        answers = list(compute(self._runtime, runs))
-        power, on_probability = (
-            framing.join(
-                cores[0] if len(cores) == 1 else np.concatenate(cores), first=begin, length=stop - begin
-            )
-            for cores in zip(*answers, strict=True)
-        )
-        answer = Answer(power, on_probability)
-        return self._parts(
-            held[begin - held_from : stop - held_from], answer, begin * self.card.sample_period
-        )
+        lead = framing.lead(begin)
 
-    def _parts(self, mains: FloatArray, answer: Answer, start: float) -> Disaggregation:
-        """Make parts of the mains out of a network's answer (A, T): on-states, limits, and the rest."""
+        def run(number: int) -> None:
+            answer = self._runtime(windows[number : number + per_run])
+            at = max(number * framing.core - lead, 0)
+            end = min((number + per_run) * framing.core - lead, stop - begin)
+            joined = (framing.join(cores, first=begin + at, length=end - at) for cores in answer)
+            self._write(Answer(*joined), whole, at)
+
+        numbers = range(0, len(windows), per_run)
+        compute = map if self._pool is None or len(numbers) == 1 else self._pool.map
+        for _ in compute(run, numbers):
+            pass
+        return whole
+
+    def _unanswered(self, mains: FloatArray, first: int) -> Disaggregation:
+        """The place for an answer to this mains (T,) from this number of a sample on."""
+        shape = (len(self.card.appliances), len(mains))
+        return Disaggregation(
+            start=first * self.card.sample_period, sample_period=self.card.sample_period,
+            appliances=self.card.appliance_names, mains=mains, power=np.zeros(shape, np.float32),
+            on=np.empty(shape, np.bool_), other=np.empty(len(mains), np.float32),
+            on_probability=np.empty(shape, np.float32),
+        )  # fmt: skip
+
+    def _write(self, answer: Answer, whole: Disaggregation, at: int) -> None:
+        """Make parts of the mains, from this sample on, out of a network's answer (A, T): on-states, limits, the rest."""
+        place = slice(at, at + answer.power.shape[1])
+        mains, power, on = whole.mains[place], whole.power[:, place], whole.on[:, place]
+        assert whole.on_probability is not None
+        whole.on_probability[:, place] = answer.on_probability
         missing = np.isnan(mains)
         gaps = missing.any()
-        on = answer.on_probability >= ON_PROBABILITY
+        np.greater_equal(answer.on_probability, ON_PROBABILITY, out=on)
         if gaps:
             on &= ~missing
-        power = np.zeros_like(answer.power)
         np.clip(answer.power, 0, self._max_power, out=power, where=on)
         total = power.sum(axis=0)
         limit = np.maximum(mains, 0)
         share = np.ones_like(total)
         np.divide(limit, total, out=share, where=total > limit)
         power *= share
-        other = np.maximum(limit - power.sum(axis=0), np.float32(0))
+        np.maximum(limit - power.sum(axis=0), np.float32(0), out=whole.other[place])
         if gaps:
             power[:, missing] = np.nan
-        return Disaggregation(
-            start=start, sample_period=self.card.sample_period, appliances=self.card.appliance_names,
-            mains=mains, power=power, on=on, other=other, on_probability=answer.on_probability,
-        )  # fmt: skip
 
 
 def _and_the_end(blocks: Iterable[FloatArray]) -> Iterator[FloatArray | None]:
     yield from blocks
     yield None
-
-
-def _no_answer(num_appliances: int) -> Answer:
-    nothing = np.empty((num_appliances, 0), np.float32)
-    return Answer(nothing, nothing)
