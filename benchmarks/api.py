@@ -153,8 +153,10 @@ def served(folder: Path) -> Iterator[tuple[Server, float]]:
 
 def windows(bundle: Bundle) -> FloatArray:
     """The windows (N, L) W of the day."""
-    framing = Framing(window_length=bundle.card.window_length, margin=bundle.card.margin)
-    return np.ascontiguousarray(framing.cut(home(DAY), first=round(START / bundle.card.sample_period)))
+    card = bundle.card
+    framing = Framing(window_length=card.window_length, margin=card.margin, alignment=card.alignment)
+    first = framing.numbered(round(START / card.sample_period))
+    return np.ascontiguousarray(framing.cut(home(DAY), first=first))
 
 
 def bare_rate(

@@ -292,7 +292,8 @@ def _card(
         name=config.name, version=version, description=config.description,
         network=network.name, network_options=_finite(network.options),
         num_weights=sum(weight.numel() for weight in network.parameters()),
-        window_length=network.window_length, margin=network.margin, sample_period=config.sample_period,
+        window_length=network.window_length, margin=network.margin,
+        alignment=network.alignment if network.local else None, sample_period=config.sample_period,
         max_gap=max(float(house.manifest.configuration["max_gap"] or 0) for house in houses),
         mains_scale=float(network.mains_scale),
         appliances=tuple(

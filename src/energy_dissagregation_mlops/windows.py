@@ -1,8 +1,9 @@
 """Windows of a series and their joining; the same code in training, evaluation and serving.
 
-A window answers for its core, the middle without a margin at either end. Cores lie at whole multiples
-of their length on the grid since 1970, not at the start of a file: what is answered for a minute does
-not depend on where somebody's file begins.
+A window answers for its core, the middle without a margin at either end. What is answered for a minute does not
+depend on where somebody's file begins: where a network sees no further than its margin, the first core begins with
+the file, but for the few samples by which the network takes its steps; else cores lie at whole multiples of their
+length on the grid since 1970.
 
 Shapes: T series length, N windows, L window_length, K core.
 """
@@ -23,6 +24,9 @@ class Framing:
 
     window_length: int  # L samples
     margin: int  # samples at either end that are context only
+    alignment: int | None = (
+        None  # cores may begin at any multiple of it since 1970; None: of their length alone
+    )
 
     def __post_init__(self) -> None:
         assert self.margin >= 0
@@ -32,6 +36,10 @@ class Framing:
     def core(self) -> int:
         """K, the samples that a window answers for."""
         return self.window_length - 2 * self.margin
+
+    def numbered(self, first: int) -> int:
+        """The number to count a series' samples from, whose first is this one since 1970: its first core begins as late as it may."""
+        return first % (self.alignment or self.core)
 
     def lead(self, first: int) -> int:
         """How many samples of the first core lie before the sample with number ``first`` since 1970."""

@@ -19,9 +19,10 @@ from energy_dissagregation_mlops.inference.summary import Summary
 from energy_dissagregation_mlops.vocabulary import FloatArray
 
 MARGIN, CORE = 3, 8
+ALIGNMENTS = st.sampled_from([None, 1, 2, 4])
 
 
-def card(*, max_power: float = 3000.0) -> Card:
+def card(*, max_power: float = 3000.0, alignment: int | None = None) -> Card:
     known = [
         ApplianceCard(
             name=name,
@@ -36,7 +37,7 @@ def card(*, max_power: float = 3000.0) -> Card:
     ]
     return Card(
         name="fake", version="1", network="fake", network_options={}, num_weights=0, window_length=CORE + 2 * MARGIN, margin=MARGIN,
-        sample_period=60, max_gap=180, mains_scale=1, appliances=tuple(known), houses=(), attributions=(),
+        alignment=alignment, sample_period=60, max_gap=180, mains_scale=1, appliances=tuple(known), houses=(), attributions=(),
         input_statistics=InputStatistics(quantiles={}, histogram_edges=(), histogram=(), missing_share=0),
         training={}, git_commit=None, package_version="0", seed=0, created="2026-01-01T00:00:00Z",
     )  # fmt: skip
@@ -56,13 +57,17 @@ def moving_mean(mains: FloatArray) -> Answer:
     length=st.integers(1, 70),
     first=st.integers(0, 40),
     cuts=st.lists(st.integers(0, 70), max_size=5),
+    alignment=ALIGNMENTS,
 )
-def test_blocks_change_nothing(seed: int, length: int, first: int, cuts: list[int]) -> None:
+def test_blocks_change_nothing(
+    seed: int, length: int, first: int, cuts: list[int], alignment: int | None
+) -> None:
     rng = np.random.default_rng(seed)
     mains = rng.uniform(0, 3000, length).astype(np.float32)
     mains[rng.uniform(size=length) < 0.1] = np.nan
-    disaggregator = Disaggregator(card(), moving_mean)
+    disaggregator = Disaggregator(card(alignment=alignment), moving_mean)
     whole = disaggregator.disaggregate(mains, start=first * 60.0)
+    assert whole.start == first * 60
     parts = list(
         disaggregator.stream(np.split(mains, sorted(min(c, length) for c in cuts)), start=first * 60.0)
     )
@@ -72,10 +77,10 @@ def test_blocks_change_nothing(seed: int, length: int, first: int, cuts: list[in
     np.testing.assert_array_equal(whole.mains, mains)
 
 
-@given(seed=st.integers(0, 50), skip=st.integers(1, 30))
-def test_answers_do_not_depend_on_where_a_file_begins(seed: int, skip: int) -> None:
+@given(seed=st.integers(0, 50), skip=st.integers(1, 30), alignment=ALIGNMENTS)
+def test_answers_do_not_depend_on_where_a_file_begins(seed: int, skip: int, alignment: int | None) -> None:
     mains = np.random.default_rng(seed).uniform(0, 3000, 80).astype(np.float32)
-    disaggregator = Disaggregator(card(), moving_mean)
+    disaggregator = Disaggregator(card(alignment=alignment), moving_mean)
     whole = disaggregator.disaggregate(mains, start=600.0)
     late = disaggregator.disaggregate(mains[skip:], start=600.0 + 60 * skip)
     np.testing.assert_array_equal(late.power[:, MARGIN:], whole.power[:, skip + MARGIN :])
@@ -124,6 +129,38 @@ def test_runs_that_share_a_pool_come_back_in_their_order() -> None:
     with ThreadPoolExecutor(4) as pool:
         shared = Disaggregator(card(), slow_where_quiet, pool=pool).disaggregate(mains, start=600.0)
     np.testing.assert_array_equal(shared.power, alone.power)
+
+
+@pytest.mark.parametrize("alignment", [None, 4])
+def test_the_runs_of_a_long_series_leave_no_seams(alignment: int | None) -> None:
+    mains = np.random.default_rng(0).uniform(0, 3000, 50_000).astype(np.float32)
+    disaggregator = Disaggregator(card(alignment=alignment), moving_mean)
+    whole = disaggregator.disaggregate(mains, start=660.0)
+    pieces = list(disaggregator.stream(np.split(mains, range(700, 50_000, 700)), start=660.0))
+    assert [piece.start for piece in pieces[1:]] == [
+        660 + 60 * n for n in np.cumsum([len(p.mains) for p in pieces])[:-1]
+    ]
+    for name in ("power", "on", "on_probability"):
+        np.testing.assert_array_equal(
+            np.concatenate([getattr(p, name) for p in pieces], axis=1), getattr(whole, name)
+        )
+
+
+@pytest.mark.parametrize(("alignment", "most"), [(None, 2), (4, 2), (1, 1)])
+def test_what_fits_into_a_core_is_one_window_where_windows_may_be_moved(
+    alignment: int | None, most: int
+) -> None:
+    seen = []
+
+    def counting(mains: FloatArray) -> Answer:
+        seen.append(len(mains))
+        return moving_mean(mains)
+
+    disaggregator = Disaggregator(card(alignment=alignment), counting)
+    for first in range(20):
+        disaggregator.disaggregate(np.ones(CORE, np.float32), start=first * 60.0)
+    assert max(seen) == most
+    assert seen.count(1) == {None: 3, 4: 5, 1: 20}[alignment]  # those that begin where a window may
 
 
 def test_a_series_of_nothing_gives_nothing() -> None:

@@ -36,7 +36,9 @@ class Disaggregator:
         self.card = card
         self._pool = pool
         self._runtime = runtime
-        self._framing = Framing(window_length=card.window_length, margin=card.margin)
+        self._framing = Framing(
+            window_length=card.window_length, margin=card.margin, alignment=card.alignment
+        )
         self.calibrated = Calibrated.of(card)  # None for a bundle without calibration
         self._max_power = np.array([each.max_power for each in card.appliances], np.float32)[:, None]
 
@@ -75,8 +77,11 @@ class Disaggregator:
             mains: (T,) W on the bundle's grid, NaN where missing.
             start: s since 1970, a whole multiple of the bundle's period: start of the first sample.
         """
-        first = round(start / self.card.sample_period)
-        return self._answer(mains, first, first, first + len(mains))
+        since_1970 = round(start / self.card.sample_period)
+        first = self._framing.numbered(since_1970)
+        answer = self._unanswered(mains, since_1970)
+        self._answer(answer, mains, first, first)
+        return answer
 
     def stream(self, blocks: Iterable[FloatArray], *, start: float) -> Iterator[Disaggregation]:
         """Take a series apart block by block, in memory that does not grow with it.
@@ -90,7 +95,8 @@ class Disaggregator:
             depends on have come.
         """
         core, margin = self._framing.core, self._framing.margin
-        held_from = done = round(start / self.card.sample_period)  # numbers of samples since 1970
+        since_1970 = round(start / self.card.sample_period)
+        held_from = done = first = self._framing.numbered(since_1970)
         held = np.empty(0, np.float32)
         for block in _and_the_end(blocks):
             if block is not None:
@@ -98,36 +104,34 @@ class Disaggregator:
             end = held_from + len(held)
             stop = end if block is None else (end - margin) // core * core
             if stop > done:
-                yield self._answer(held, held_from, done, stop)
+                answer = self._unanswered(
+                    held[done - held_from : stop - held_from], since_1970 + done - first
+                )
+                self._answer(answer, held, held_from, done)
+                yield answer
                 done = stop
                 keep = max(held_from, done - margin)
                 held, held_from = held[keep - held_from :], keep
 
-    def _answer(self, held: FloatArray, held_from: int, begin: int, stop: int) -> Disaggregation:
-        """Take the samples numbered [begin, stop) apart, with what is held around them as context."""
-        framing = self._framing
-        whole = self._unanswered(held[begin - held_from : stop - held_from], begin)
-        if stop == begin:
-            return whole
+    def _answer(self, whole: Disaggregation, held: FloatArray, held_from: int, begin: int) -> None:
+        """Take the mains of an answer apart, whose first sample is numbered so, with what is held around it as context."""
+        framing, length = self._framing, len(whole.mains)
         first = begin // framing.core - held_from // framing.core
-        windows = framing.cut(held, first=held_from)[
-            first : first + framing.num_windows(stop - begin, first=begin)
-        ]
+        windows = framing.cut(held, first=held_from)[first : first + framing.num_windows(length, first=begin)]
         per_run = max(1, SAMPLES_PER_RUN // framing.window_length)
         lead = framing.lead(begin)
 
         def run(number: int) -> None:
             answer = self._runtime(windows[number : number + per_run])
             at = max(number * framing.core - lead, 0)
-            end = min((number + per_run) * framing.core - lead, stop - begin)
+            end = min((number + per_run) * framing.core - lead, length)
             joined = (framing.join(cores, first=begin + at, length=end - at) for cores in answer)
             self._write(Answer(*joined), whole, at)
 
-        numbers = range(0, len(windows), per_run)
+        numbers = range(0, len(windows) if length else 0, per_run)
         compute = map if self._pool is None or len(numbers) == 1 else self._pool.map
         for _ in compute(run, numbers):
             pass
-        return whole
 
     def _unanswered(self, mains: FloatArray, first: int) -> Disaggregation:
         """The place for an answer to this mains (T,) from this number of a sample on."""
