@@ -24,9 +24,7 @@ class Framing:
 
     window_length: int  # L samples
     margin: int  # samples at either end that are context only
-    alignment: int | None = (
-        None  # cores may begin at any multiple of it since 1970; None: of their length alone
-    )
+    alignment: int | None = None  # cores may begin at any multiple of it; None: of their length alone
 
     def __post_init__(self) -> None:
         assert self.margin >= 0
@@ -38,11 +36,11 @@ class Framing:
         return self.window_length - 2 * self.margin
 
     def numbered(self, first: int) -> int:
-        """The number to count a series' samples from, whose first is this one since 1970: its first core begins as late as it may."""
+        """What to number a series' first sample by, ``first`` since 1970, so that its first core begins as late as it may."""
         return first % (self.alignment or self.core)
 
     def lead(self, first: int) -> int:
-        """How many samples of the first core lie before the sample with number ``first`` since 1970."""
+        """How many samples of the first core lie before the sample with number ``first``."""
         return first % self.core
 
     def num_windows(self, length: int, *, first: int) -> int:
@@ -54,7 +52,7 @@ class Framing:
 
         Args:
             series: (T,) W.
-            first: number of its first sample on the grid since 1970.
+            first: number of its first sample since 1970, or as ``numbered``.
 
         Returns:
             (N, L) W, a read-only view of one padded copy.
@@ -76,7 +74,7 @@ class Framing:
 
         Args:
             cores: (N, ..., K), one answer a window.
-            first: number of the series' first sample on the grid since 1970.
+            first: number of the series' first sample, as it was cut.
             length: T.
 
         Returns:
