@@ -108,6 +108,7 @@ def test_a_bundle_holds_what_it_was_trained_on_and_no_trace_of_the_rest(
     network = networks.build(card.network, card.appliance_names, card.network_options)
     assert sum(weights[name].numel() for name, _ in network.named_parameters()) == card.num_weights
     assert weights.keys() == network.state_dict().keys()
+    assert (card.margin, card.alignment) == (network.margin, network.alignment)
     assert not list(registry.root.rglob("checkpoint*"))
 
 
