@@ -37,10 +37,7 @@ from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.networks import Network, build
 
 APPLIANCES = ("kettle", "fridge", "washing machine", "microwave", "dishwasher")
-OURS = (
-    "gated_unet",
-    "gated_unet-small",
-)  # contestants of the protocol below; the first has the shape that ships
+OURS = ("gated_unet", "gated_unet-small")  # contestants of this protocol; the first has the shape that ships
 PROTOCOL = Path(__file__).parents[1] / "configs/benchmarks/refit_simulated_60s.yaml"
 YEAR, MONTH = 525_600, 43_200  # minutes
 ROUNDS = 5
@@ -124,10 +121,8 @@ def measure(*, seconds: float, threads: int) -> tuple[Result, ...]:
     torch.manual_seed(0)
     torch.set_num_threads(threads)
     protocol = load_protocol(PROTOCOL)
-    ours = {
-        name: build(shape.network, APPLIANCES, shape.network_options)
-        for name, shape in ((name, protocol.contestant(name)) for name in OURS)
-    }
+    shapes = {name: protocol.contestant(name) for name in OURS}
+    ours = {name: build(shape.network, APPLIANCES, shape.network_options) for name, shape in shapes.items()}
     seq2point, nilmformer = (build(name, APPLIANCES[:1], {}) for name in ("seq2point", "nilmformer"))
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
