@@ -66,3 +66,9 @@ def test_one_home_in_five_where_it_is_hardly_ever_on_does_not_silence_it_in_the_
     homes = [home(f"a:{number}", truly=often) for number in range(4)]
     assert gates(*homes, home("a:9", truly=seldom))[0] == CAUTIONS[0]
     assert gates(*homes[:3], home("a:8", truly=seldom), home("a:9", truly=seldom))[0] == CAUTIONS[-1]
+
+
+def test_of_two_homes_both_must_gain():
+    gains, loses = home("a:1", truly={820: 0.9}), home("a:2", truly={820: 0.1})
+    assert gates(gains, gains)[0] == CAUTIONS[0]
+    assert gates(gains, loses)[0] == CAUTIONS[-1]

@@ -54,9 +54,7 @@ class Config:
     fine_width: Count = 16  # channels at full rate
     expansion: Count = 2  # of the width, inside a block
     kernel: Annotated[int, Field(ge=3)] = 5  # odd
-    skip_blocks: Annotated[int, Field(ge=0)] = (
-        1  # at a quarter of the rate, on the way down, and as many on the way up
-    )
+    skip_blocks: Annotated[int, Field(ge=0)] = 1  # at a quarter of the rate, down, and as many up again
     dilations: Annotated[tuple[Count, ...], Field(min_length=1)] = (1, 2, 4, 2, 1)  # one a lower block
 
     def __post_init__(self) -> None:

@@ -83,7 +83,7 @@ def _least_that_is_worth_it(error: Tensor) -> list[int]:
     """(A,) numbers of cautions from errors (H, A, G + 1) in W, the last of each being always-off's."""
     used = error[..., -1:] > 0
     shares = torch.where(used, error[..., :-1] / error[..., -1:], torch.nan)
-    share = shares.nanquantile(HOMES, dim=0, interpolation="lower")  # (A, G)
+    share = shares.nanquantile(HOMES, dim=0, interpolation="nearest")  # (A, G); of two homes the worse
     # Of an appliance that is used nowhere nothing is known.
     worth = (share <= 1) | ~used.any(dim=0)
     last = shares.shape[-1] - 1
