@@ -153,9 +153,7 @@ class Card(_Record):
     num_weights: int
     window_length: int  # samples
     margin: int  # samples
-    alignment: int | None = (
-        None  # samples by which windows may be moved; None: they lie on the grid of their cores
-    )
+    alignment: int | None = None  # samples by which windows may be moved; None: their cores lie on a grid
     sample_period: float  # s
     max_gap: float  # s: over longer gaps the mains is missing, as in training
     mains_scale: float  # W
