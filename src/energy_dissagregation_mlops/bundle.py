@@ -162,6 +162,8 @@ class Card(_Record):
     attributions: tuple[Attribution, ...]
     input_statistics: InputStatistics
     training: dict[str, JsonValue]  # the training's own configuration
+    start: str | None = None  # the bundle that it began from: "home@1"; None: from weights at random
+    teachers: tuple[str, ...] = ()  # bundles whose mean answer it learned from beside the truth
     calibration: Calibration | None = (
         None  # None in bundles made before there was one: they give no intervals
     )

@@ -42,6 +42,8 @@ class RunConfig:
     test_houses: tuple[str, ...] | None = None  # never read; None: ukdale:2, or else the last of several
     network: str = "gated_unet"
     network_options: dict[str, Any] = field(default_factory=dict)
+    start: str | None = None  # a bundle whose weights to begin with: "home@1"; None: weights at random
+    teachers: tuple[str, ...] = ()  # bundles whose mean answer is learned from beside the truth
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
 

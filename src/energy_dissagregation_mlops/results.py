@@ -488,14 +488,15 @@ def _calibrated_on(card: Card) -> str:
 
 
 def _learned_from(card: Card) -> list[str]:
-    """The homes that taught it, a line a role."""
+    """The homes and the models that taught it, a line a role."""
     from energy_dissagregation_mlops.store import listed
 
+    bundles = (("began from", (card.start,) if card.start else ()), ("taught by", card.teachers))
     roles = dict.fromkeys(house.role for house in card.houses)
     return [
         f"{role}: {listed([house.reference for house in card.houses if house.role is role])}"
         for role in roles
-    ]
+    ] + [f"{role}: {', '.join(names)}" for role, names in bundles if names]
 
 
 def show_card(bundle: Bundle, *, as_json: bool) -> None:

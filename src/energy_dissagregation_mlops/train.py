@@ -45,6 +45,15 @@ def train(
         ),
     ] = None,
     name: Annotated[str | None, typer.Option(help="The model's name.")] = None,
+    start: Annotated[
+        str | None, typer.Option(metavar="NAME@VERSION", help="A model of yours whose weights to begin with.")
+    ] = None,
+    teacher: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME@VERSION", help="A model of yours to learn from beside the truth; repeat it."
+        ),
+    ] = None,
     data_folder: Annotated[
         Path | None, typer.Option(help="The store; by default DATA_PATH/processed.")
     ] = None,
@@ -69,6 +78,8 @@ def train(
         "houses": tuple(house) if house else None,
         "test_houses": tuple(test_house) if test_house else None,
         "name": name,
+        "start": start,
+        "teachers": tuple(teacher) if teacher else None,
     }
     run = dataclasses.replace(run, **{key: value for key, value in changes.items() if value is not None})  # type: ignore[arg-type]
     registry = Registry(settings.MODELS_PATH.value())

@@ -44,6 +44,7 @@ from energy_dissagregation_mlops.files import check_writable, json_text
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.inference.runtimes import OnnxRuntime
 from energy_dissagregation_mlops.networks import Network
+from energy_dissagregation_mlops.predecessors import Predecessors
 from energy_dissagregation_mlops.registry import Registry, check_name
 from energy_dissagregation_mlops.store import Manifest, Store, StoredHouse, listed
 from energy_dissagregation_mlops.training.data import TrainingSeries
@@ -92,6 +93,7 @@ def train(
 
     Raises:
         StoreError, ConfigError, UnknownNameError, LeakError: the houses or the configuration can't be used.
+        BundleError: a bundle to begin from or to learn from has no weights.
         ParityError: the exported graph differs from the network.
         EdmlopsError: the registry can't be written.
     """
@@ -100,7 +102,7 @@ def train(
     checkpoint = registry.root / config.name / CHECKPOINT
     check_writable(checkpoint.parent)  # hours of training should not end in a refusal
     try:
-        made = fitted(houses, config, checkpoint=checkpoint, resume=resume, report=report)
+        made = fitted(houses, config, registry, checkpoint=checkpoint, resume=resume, report=report)
     except KeyboardInterrupt:
         logger.info("`edmlops train --resume`, with the same settings, goes on with this run")
         raise
@@ -122,19 +124,23 @@ class FittedRun:
 
 
 def fitted(
-    houses: Sequence[StoredHouse], config: RunConfig, *, checkpoint: Path, resume: bool = False,
+    houses: Sequence[StoredHouse], config: RunConfig, registry: Registry, *, checkpoint: Path, resume: bool = False,
     report: Report = silent,
 ) -> FittedRun:  # fmt: skip
     """Train a network on houses, and keep it to oneself: the arguments are those of ``train`` and of ``fit``.
 
     Raises:
-        ConfigError, UnknownNameError: as ``train``.
+        ConfigError, UnknownNameError, LeakError, BundleError: as ``train``.
     """
     appliances = _appliances(houses, config)
     series = [series_of(house, appliances) for house in houses]
     torch.manual_seed(config.training.seed)
     network = _built(appliances, config)
-    done = fit(network, series, config.training, checkpoint=checkpoint, resume=resume, report=report)
+    predecessors = Predecessors.of(registry, config, [house.manifest for house in houses])
+    predecessors.begin(network)
+    done = fit(
+        network, series, config.training, checkpoint=checkpoint, resume=resume, report=report, lesson=predecessors.lesson(),
+    )  # fmt: skip
     return FittedRun(fitted=done, appliances=appliances, series=series)
 
 
@@ -303,7 +309,8 @@ def _card(
         houses=tuple(_house_card(house, config) for house in houses),
         attributions=_attributions(houses),
         input_statistics=_input_statistics([house.mains for house in houses]),
-        training=_finite(dataclasses.asdict(config.training)), git_commit=git_commit(),
+        training=_finite(dataclasses.asdict(config.training)), start=config.start, teachers=config.teachers,
+        git_commit=git_commit(),
         package_version=__version__, seed=config.training.seed,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )  # fmt: skip

@@ -11,15 +11,18 @@ import pytest
 
 from energy_dissagregation_mlops.arena import contests
 from energy_dissagregation_mlops.arena import data as arena_data
-from energy_dissagregation_mlops.arena.benchmark import Places, part_of, run
+from energy_dissagregation_mlops.arena.benchmark import MODELS, Places, part_of, run
 from energy_dissagregation_mlops.arena.protocol import Protocol
 from energy_dissagregation_mlops.arena.table import Table
 from energy_dissagregation_mlops.datasets.simulated import Ranges, simulate, simulation_ranges
 from energy_dissagregation_mlops.errors import ConfigError, LeakError, StoreError
+from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.settings import config_file
 from energy_dissagregation_mlops.store import Store, StoredHouse
 from energy_dissagregation_mlops.training import loop
 from energy_dissagregation_mlops.training.data import Scales, TrainingSeries, scales_of
+
+TINY = {"window_length": 128, "width": 4, "skip_width": 4, "expansion": 1, "kernel": 3, "dilations": [1]}
 
 HomeMaker = Callable[..., StoredHouse]
 ProtocolMaker = Callable[..., Protocol]
@@ -86,6 +89,24 @@ def test_a_protocol_gives_a_table_once_and_trains_nothing_twice(
     make_home("made", 1, days=4)  # other readings of the training home
     with pytest.raises(AssertionError, match="nothing is to be trained"):
         run(protocol, places, update=silent)
+
+
+@pytest.mark.slow
+def test_a_pupil_learns_from_all_seeds_of_its_teachers_and_begins_from_its_own(
+    make_home: HomeMaker, make_protocol: ProtocolMaker, places: Places
+) -> None:
+    make_home("made", 1), make_home("made", 2)
+    tiny = {"name": "tiny", "network": "gated_unet", "network_options": TINY}
+    pupil = {**tiny, "name": "pupil", "start": "tiny", "teachers": "tiny"}
+    protocol = make_protocol(seeds=[0, 1], contestants=[tiny, pupil])
+    (split,) = run(part_of(protocol, contestants=["pupil"]), places, update=silent).splits
+    assert [each.name for each in split.entries][-2:] == ["tiny", "pupil"]
+    models = Registry(places.output / MODELS, shipped=None)
+    of_tiny, of_pupil = (
+        [models.resolve(str(trial.bundle)).card for trial in entry.trials] for entry in split.entries[-2:]
+    )
+    everybody = tuple(each.reference for each in of_tiny)
+    assert [(each.start, each.teachers) for each in of_pupil] == [(one, everybody) for one in everybody]
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from energy_dissagregation_mlops.arena.benchmark import part_of
 from energy_dissagregation_mlops.arena.protocol import load_protocol
 from energy_dissagregation_mlops.errors import ConfigError, EdmlopsError, UnknownNameError
 
@@ -51,6 +52,20 @@ def test_a_contestants_training_beats_the_protocols(tmp_path: Path) -> None:
     assert (training.epochs, training.lr) == (2, 0.02)
 
 
+def test_a_part_of_a_protocol_has_those_that_its_contestants_learn_from(tmp_path: Path) -> None:
+    plain = PLAIN["contestants"][0]
+    named = [plain, {**plain, "name": "else"}, {**plain, "name": "second", "start": "tiny"}]
+    named.append({**plain, "name": "third", "teachers": "second"})
+    protocol = load_protocol(written(tmp_path, contestants=named))
+
+    def part(*names: str) -> list[str]:
+        return [each.name for each in part_of(protocol, contestants=names).contestants]
+
+    assert part("third") == ["tiny", "second", "third"]
+    assert part("else") == ["else"]
+    assert part() == ["tiny", "else", "second", "third"]
+
+
 SPLIT = PLAIN["splits"][0]
 CONTESTANT = PLAIN["contestants"][0]
 
@@ -66,6 +81,7 @@ CONTESTANT = PLAIN["contestants"][0]
         ({"appliances": {"kettel": 2000}}, UnknownNameError, "did you mean 'kettle'"),
         ({"contestants": [CONTESTANT | {"network": "gated"}]}, UnknownNameError, "no network 'gated'"),
         ({"contestants": [CONTESTANT | {"training": {"seed": 1}}]}, ConfigError, "seed is the protocol's own"),
+        ({"contestants": [CONTESTANT | {"teachers": "big"}]}, ConfigError, "tiny learns from big, which is no contestant above"),
         ({"training": {"validation_houses": ["made:4"]}}, ConfigError, "validation_houses is the protocol's own"),
         ({"training": {"epoch": 3}}, UnknownNameError, "'epoch'"),
         ({"name": "My Protocol"}, ConfigError, "name: "),

@@ -89,3 +89,39 @@ def test_weights_make_up_for_use_and_average_one():
     weights = appliance_weights((0.01, 0.04), balance=0.5)
     assert weights.tolist() == pytest.approx([10 / 7.5, 5 / 7.5])
     assert appliance_weights((0.01, 0.04), balance=0.0).tolist() == [1, 1]
+
+
+def taught_loss(teaching, *, said=100.0, sure=0.5, on=True, truth=100.0):
+    """Of a sample where the network says 300 W and even odds, in units of 100 W, the gate's term apart."""
+    batch = Batch(mains=torch.zeros(1, 1), power=torch.tensor([[[truth]]]), on=torch.tensor([[[on]]]))
+    output = Output(torch.tensor([[[300.0]]]), torch.tensor([[[1.0]]]))
+    taught = Output(torch.tensor([[[said]]]), torch.logit(torch.tensor([[[sure]]])))
+    power, gate = (
+        Loss(
+            power_scale=torch.tensor([100.0]), appliance_weight=torch.ones(1), gate_weight=weight, gated=True,
+            teaching=teaching,
+        )(output, batch, num_known=torch.tensor(1), taught=taught).item()
+        for weight in (0.0, 1.0)
+    )  # fmt: skip
+    return power, gate - power
+
+
+def test_a_pupil_follows_the_power_that_its_teachers_say_as_far_as_they_are_sure_of_it():
+    # 300 W said: 2 scales from the truth, 1 from the teachers' 200 W; errors above 0.05 count less half of it.
+    assert taught_loss(0.0, said=200.0)[0] == pytest.approx(2 - 0.025)
+    assert taught_loss(1.0, said=200.0, sure=0.6)[0] == pytest.approx(0.6 * (1 - 0.025))
+    assert taught_loss(0.25, said=200.0, sure=0.6)[0] == pytest.approx(
+        0.75 * (2 - 0.025) + 0.25 * 0.6 * (1 - 0.025)
+    )
+    assert taught_loss(1.0, said=200.0, sure=0.6, on=False, truth=0.0)[0] == pytest.approx(0.6 * 0.975)
+
+
+def test_a_pupil_is_as_sure_as_its_teachers_and_the_truth_together():
+    on, off = math.log(1 + math.exp(-1)), math.log(1 + math.e)  # cross entropies of log odds of 1
+    assert taught_loss(0.5, sure=0.2)[1] == pytest.approx(0.6 * on + 0.4 * off)
+    assert taught_loss(0.5, sure=0.2, on=False)[1] == pytest.approx(0.1 * on + 0.9 * off)
+
+
+def test_where_teachers_say_nothing_the_truth_alone_counts_and_what_is_unknown_counts_nowhere():
+    assert taught_loss(1.0, said=NAN, sure=NAN) == pytest.approx(taught_loss(0.0))
+    assert taught_loss(1.0, truth=NAN) == (0, 0)

@@ -6,6 +6,7 @@ one that is run again trains nothing twice.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from energy_dissagregation_mlops.arena.baselines import fitted
 from energy_dissagregation_mlops.arena.contests import Entry, Trial, named, run_of, trained, tried
 from energy_dissagregation_mlops.arena.data import prepare
 from energy_dissagregation_mlops.arena.protocol import Contestant, Protocol, Split
+from energy_dissagregation_mlops.bundle import Bundle
 from energy_dissagregation_mlops.errors import ConfigError
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.registry import Registry
@@ -56,16 +58,24 @@ class Result:
 
 
 def part_of(protocol: Protocol, *, splits: Sequence[str] = (), contestants: Sequence[str] = ()) -> Protocol:
-    """A protocol with these splits and contestants alone; with all of them where none is named.
+    """A protocol with these splits and contestants alone, and whom those learn from; with all where none is named.
 
     Raises:
         UnknownNameError: there is no such split or contestant.
     """
+    wanted = {
+        name for each in contestants for name in _with_predecessors(protocol, protocol.contestant(each))
+    }
     kept = {
         "splits": tuple(map(protocol.split, splits)) or protocol.splits,
-        "contestants": tuple(map(protocol.contestant, contestants)) or protocol.contestants,
+        "contestants": tuple(each for each in protocol.contestants if not wanted or each.name in wanted),
     }
     return protocol.model_copy(update=kept)
+
+
+def _with_predecessors(protocol: Protocol, contestant: Contestant) -> set[str]:
+    before = (_with_predecessors(protocol, protocol.contestant(name)) for name in contestant.learns_from)
+    return {contestant.name}.union(*before)
 
 
 def run(protocol: Protocol, places: Places, *, update: Update) -> Result:
@@ -169,18 +179,34 @@ class _Ring:
     def _trial(self, contestant: Contestant, seed: int, steps: _Steps) -> tuple[int, Trial]:
         """The number of weights, and the scores of one contestant with one seed."""
         title = f"{self.split.name}, {contestant.name}, seed {seed}"
-        run = named(
-            run_of(self.protocol, self.split, contestant, seed=seed),
-            f"{contestant.name}-{self.split.name}-{seed}",
-            [self.houses[each].manifest for each in self.split.seen],
-        )
-        registry = Registry(self.places.output / MODELS, shipped=None)
-        bundle = trained(self.places.store, registry, run, report=steps.report(title))
+        bundle = self._trained(contestant, seed, steps.report(title))
         guards.check_bundle(bundle, self.split, self.houses, known=self.known)
         steps.finish(title)
         return bundle.card.num_weights, tried(
             Disaggregator.load(bundle), self._tested, self.known, bundle=bundle
         )
+
+    def _trained(self, contestant: Contestant, seed: int, report: Report) -> Bundle:
+        """A contestant's bundle; whom it learns from is trained before it."""
+
+        def reference(name: str, seed: int) -> str:
+            return self._trained(self.protocol.contestant(name), seed, report).card.reference
+
+        start, taught_by = contestant.start, contestant.teachers
+        run = dataclasses.replace(
+            run_of(self.protocol, self.split, contestant, seed=seed),
+            start=None if start is None else reference(start, seed),
+            teachers=()
+            if taught_by is None
+            else tuple(reference(taught_by, each) for each in self.protocol.seeds),
+        )
+        run = named(
+            run,
+            f"{contestant.name}-{self.split.name}-{seed}",
+            [self.houses[each].manifest for each in self.split.seen],
+        )
+        registry = Registry(self.places.output / MODELS, shipped=None)
+        return trained(self.places.store, registry, run, report=report)
 
 
 def _check_metered(split: Split, houses: Mapping[str, StoredHouse], known: Sequence[Appliance]) -> None:

@@ -77,6 +77,13 @@ class Contestant(_Record):
     network: str
     network_options: dict[str, Any] = {}
     training: dict[str, Any] = {}  # fields of TrainingConfig; over the protocol's own
+    start: Name | None = None  # the contestant whose weights of the same seed it begins with
+    teachers: Name | None = None  # the contestant that teaches it, with all seeds together
+
+    @property
+    def learns_from(self) -> tuple[str, ...]:
+        """The contestants that are trained before it."""
+        return tuple(dict.fromkeys(name for name in (self.start, self.teachers) if name is not None))
 
 
 class Published(_Record):
@@ -111,6 +118,15 @@ class Protocol(_Record):
             names = [part.name for part in parts]
             if len(set(names)) < len(names):
                 raise ValueError(f"two {kind} have one name")
+        return self
+
+    @model_validator(mode="after")
+    def _learn_from_those_above(self) -> Self:
+        above: set[str] = set()
+        for each in self.contestants:
+            if absent := [name for name in each.learns_from if name not in above]:
+                raise ValueError(f"{each.name} learns from {absent[0]}, which is no contestant above it")
+            above.add(each.name)
         return self
 
     def split(self, name: str) -> Split:

@@ -53,6 +53,7 @@ class TrainingConfig:
     )  # how often a data set is drawn from; 1 where not named
 
     gate_weight: float = 1.0  # of the on/off term, against the power term
+    teaching: float = 0.7  # share of the loss that follows the run's teachers, where it has some
     balance: float = 0.7  # 0: appliances weigh by their use; 1: as if each were used as much as the others
 
     def __post_init__(self) -> None:
@@ -64,7 +65,16 @@ class TrainingConfig:
             self._expect(name, 0 < getattr(self, name) < float("inf"), "a number above 0")
         for name in ("weight_decay", "gate_weight"):
             self._expect(name, 0 <= getattr(self, name) < float("inf"), "a number of at least 0")
-        for name in ("active_share", "replace", "remove", "own_hour", "strangers", "warm_up", "balance"):
+        for name in (
+            "active_share",
+            "replace",
+            "remove",
+            "own_hour",
+            "strangers",
+            "warm_up",
+            "balance",
+            "teaching",
+        ):
             self._expect(name, 0 <= getattr(self, name) <= 1, "a share from 0 to 1")
         self._expect("remove", self.replace + self.remove <= 1, "at most 1 together with replace")
         for name in ("warp", "bend"):

@@ -35,6 +35,7 @@ from energy_dissagregation_mlops.training.progress import (
 )
 from energy_dissagregation_mlops.training.splits import Split, by_blocks, by_house
 from energy_dissagregation_mlops.training.steps import Stepper, learning_rate
+from energy_dissagregation_mlops.training.teaching import Lesson
 from energy_dissagregation_mlops.training.validation import Validation, Windows, validate
 
 logger = logging.getLogger(__name__)
@@ -52,26 +53,29 @@ def fit(
     checkpoint: Path,
     resume: bool = False,
     report: Report = silent,
+    lesson: Lesson | None = None,
 ) -> Fitted:
     """Train a network in place, and give it the best weights that validation found.
 
     Args:
-        network: freshly built; its scales are fitted here.
+        network: freshly built, or with the weights to begin with; its scales are fitted here.
         series: the training houses and no other; (A, T) in the network's order of appliances.
         config: how.
         checkpoint: file for the state of the run, written each epoch and when interrupted.
         resume: go on from that file, where there is one.
         report: told of progress, in the first process only.
+        lesson: what is learned from beside the series.
 
     Raises:
-        ConfigError: the series can't be trained on, the checkpoint is of another run, or the loss
+        ConfigError: the teachers answer for something else, the series can't be trained on, the checkpoint is of another run, or the loss
             is no longer a number.
         KeyboardInterrupt: after the state was written.
     """
     split = split_of(series, config, network)
-    run = checkpoints.run_of(config, network, fingerprint_of(series))
+    lesson = lesson or Lesson()
+    run = checkpoints.run_of(config, network, fingerprint_of(series)) | lesson.identity
     with joined() as process, put_off() as interruption:
-        loop = _Loop(network, split, config, process=process, report=report)
+        loop = _Loop(network, split, config, process=process, report=report, teachers=lesson.teachers)
         if resume and checkpoint.exists():
             loop.load(checkpoints.load(checkpoint, run=run, device=process.device))
             logger.info("resumed from %s after step %d", checkpoint, loop.step)
@@ -124,12 +128,13 @@ class _Loop:
         *,
         process: Process,
         report: Report,
+        teachers: Sequence[Network],
     ) -> None:
         data = TrainingData.of(
             split.training, window_length=network.window_length, margin=network.margin, device=process.device
         )
         scales = scales_of(split.training, network.appliances)
-        self._stepper = Stepper(network, data, config, scales=scales, process=process)
+        self._stepper = Stepper(network, data, config, scales=scales, process=process, teachers=teachers)
         self._validation = Windows.of(split.validation, network, process) if split.validation else None
         self._config = config
         self._process = process

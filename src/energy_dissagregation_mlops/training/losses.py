@@ -4,8 +4,10 @@ Per sample and appliance: the cross entropy of its on-state, and the error of it
 power while on. A gated network's power is compared where the appliance is on, and nowhere else: an
 absolute error over all samples is least where the answer is the median, which is off, and a power head
 that has sunk to zero stays there. Without a gate the error counts as its square, over all samples, as in the
-papers of the networks that are regressions: its least is the mean, not the median. Unknown samples count for nothing. Sums are divided by the number of
-known samples in the whole batch, over all processes: their gradients then add up to those of one process.
+papers of the networks that are regressions: its least is the mean, not the median. Where teachers speak too, a
+share of both terms follows them instead: their on-probability, and the power that they say, as far as they are sure of
+it. Unknown samples count for nothing. Sums are divided by the number of known samples in the whole batch, over all
+processes: their gradients then add up to those of one process.
 
 Shapes: N windows, A appliances, K core.
 """
@@ -34,27 +36,42 @@ class Loss:
     appliance_weight: Tensor  # (A,)
     gate_weight: float
     gated: bool  # as the network says
+    teaching: float = 0.0  # share that follows the teachers, where they have an answer
 
-    def __call__(self, output: Output, batch: Batch, *, num_known: Tensor) -> Tensor:
+    def __call__(
+        self, output: Output, batch: Batch, *, num_known: Tensor, taught: Output | None = None
+    ) -> Tensor:
         """The loss of some windows of a batch.
 
         Args:
             output: power (N, A, K) W and on_logit (N, A, K).
             batch: the same windows.
             num_known: (), the known samples of the whole batch.
+            taught: what teachers answer, as ``output``, NaN where they have no answer.
 
         Returns:
             (), without a unit.
         """
         known = ~torch.isnan(batch.power)
-        error = (output.power.float() - batch.power) / self.power_scale[:, None]
-        error = torch.where(known & batch.on if self.gated else known, error, 0.0)
-        power = (_absolute(error) if self.gated else error.square()).sum(dim=2)
+        on = batch.on.float()
+        power = self._error(output.power, batch.power, counts=known & batch.on if self.gated else known)
+        if taught is not None:
+            sure = torch.sigmoid(taught.on_logit)
+            heard = known & ~torch.isnan(sure)
+            followed = self._error(output.power, taught.power, counts=heard) * sure.nan_to_num()
+            share = self.teaching * heard
+            power = torch.lerp(power, followed, share)
+            on = torch.lerp(on, sure.nan_to_num(), share)
         gate = functional.binary_cross_entropy_with_logits(
-            output.on_logit.float(), batch.on.float(), weight=known.float(), reduction="none"
-        ).sum(dim=2)
-        terms = power + self.gate_weight * gate  # (N, A)
+            output.on_logit.float(), on, weight=known.float(), reduction="none"
+        )
+        terms = (power + self.gate_weight * gate).sum(dim=2)  # (N, A)
         return (terms * self.appliance_weight).sum() / num_known.clamp(min=1)
+
+    def _error(self, power: Tensor, target: Tensor, *, counts: Tensor) -> Tensor:
+        """How wrong powers are where they count, 0 elsewhere: (N, A, K) each, the first two in W."""
+        error = torch.where(counts, (power.float() - target) / self.power_scale[:, None], 0.0)
+        return _absolute(error) if self.gated else error.square()
 
 
 def _absolute(error: Tensor) -> Tensor:

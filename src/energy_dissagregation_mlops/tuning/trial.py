@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from energy_dissagregation_mlops import training_run
 from energy_dissagregation_mlops.config import RunConfig
 from energy_dissagregation_mlops.errors import EdmlopsError
+from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.store import Store
 from energy_dissagregation_mlops.terminal import set_up_logging
 from energy_dissagregation_mlops.tracking.opening import RunStore
@@ -119,7 +120,12 @@ def run(task: Task) -> Outcome:
 
             try:
                 made = training_run.fitted(
-                    houses, task.config, checkpoint=checkpoint, resume=True, report=report
+                    houses,
+                    task.config,
+                    Registry(task.models),
+                    checkpoint=checkpoint,
+                    resume=True,
+                    report=report,
                 )
             except _LagsBehindError:
                 recording.tag(_PRUNED, "true")

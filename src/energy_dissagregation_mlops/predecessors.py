@@ -1,0 +1,104 @@
+"""Whom a run begins from and learns from: bundles of before, refused where they know what the run must not.
+
+What they have seen the run has seen through them. So each house that their weights were fitted on has to be one that
+this run trains on, and each that chose their weights one that it trains or validates on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from energy_dissagregation_mlops.bundle import Bundle, Role
+from energy_dissagregation_mlops.config import RunConfig
+from energy_dissagregation_mlops.errors import ConfigError, LeakError
+from energy_dissagregation_mlops.export import restored
+from energy_dissagregation_mlops.networks import Network
+from energy_dissagregation_mlops.registry import Registry
+from energy_dissagregation_mlops.store import Manifest
+from energy_dissagregation_mlops.training.teaching import Lesson
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predecessors:
+    """The bundles that a run names, opened."""
+
+    start: Bundle | None
+    teachers: tuple[Bundle, ...]
+
+    @classmethod
+    def of(cls, registry: Registry, config: RunConfig, houses: Sequence[Manifest]) -> Predecessors:
+        """Those of a run on these houses.
+
+        Raises:
+            ConfigError: one is named without its version.
+            UnknownNameError, BundleError: there is no such bundle, or it is broken.
+            LeakError: one has seen a house that this run keeps unseen, or trained on one that it validates on.
+        """
+        for name in (*filter(None, [config.start]), *config.teachers):
+            if "@" not in name:
+                raise ConfigError(
+                    f"expected a bundle with its version to begin from or to learn from, found {name!r}: name it as {name}@1"
+                )
+        found = cls(
+            start=None if config.start is None else registry.resolve(config.start),
+            teachers=tuple(registry.resolve(each) for each in config.teachers),
+        )
+        for bundle in found.teachers if found.start is None else (found.start, *found.teachers):
+            _check(bundle, config, houses)
+        return found
+
+    def begin(self, network: Network) -> None:
+        """Give a network the weights to begin with; its caution stays its own.
+
+        Raises:
+            ConfigError: they are of another shape.
+            BundleError: the bundle has none.
+        """
+        if self.start is None:
+            return
+        others = restored(self.start)
+        if _shape(others) != _shape(network):
+            raise ConfigError(
+                f"{self.start.card.reference} has other weights than this run's network: give it the same network, "
+                "network_options and appliances, or another start"
+            )
+        with torch.no_grad():
+            for own, other in zip(network.parameters(), others.parameters(), strict=True):
+                own.copy_(other)
+
+    def lesson(self) -> Lesson:
+        """What is learned from the teachers.
+
+        Raises:
+            BundleError: one of them has no weights.
+        """
+        parts = [("start", [self.start] if self.start else []), ("teachers", self.teachers)]
+        return Lesson(
+            teachers=tuple(restored(each) for each in self.teachers),
+            source="; ".join(
+                f"{role}: {', '.join(f'{each.card.reference} {each.sha256[:12]}' for each in bundles)}"
+                for role, bundles in parts
+                if bundles
+            ),
+        )
+
+
+def _check(bundle: Bundle, config: RunConfig, houses: Sequence[Manifest]) -> None:
+    validated = config.training.validation_houses
+    seen = {each.meters[0].sha256 for each in houses}
+    trained = {each.meters[0].sha256 for each in houses if each.reference not in validated}
+    for house in bundle.card.houses:
+        fitted = house.role in (Role.TRAIN, Role.BOTH)
+        if house.role is not Role.CALIBRATION and house.mains_sha256 not in (trained if fitted else seen):
+            what = "was trained on" if fitted else "was validated on"
+            raise LeakError(
+                f"{bundle.card.reference} {what} {house.reference}, which this run does not train on: who learns from it "
+                "has seen that house; name the house among those to train on, or learn from another bundle"
+            )
+
+
+def _shape(network: Network) -> tuple[object, ...]:
+    return network.name, network.appliances, [each.shape for each in network.parameters()]
