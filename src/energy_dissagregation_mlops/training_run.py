@@ -144,13 +144,14 @@ def fitted(
     return FittedRun(fitted=done, appliances=appliances, series=series)
 
 
-def check(houses: Sequence[StoredHouse], config: RunConfig) -> None:
-    """Refuse a network that can't be built for these houses, before anything is written.
+def check(houses: Sequence[StoredHouse], config: RunConfig, registry: Registry) -> None:
+    """Refuse a network that can't be built for these houses, and whom it can't learn from, before anything is written.
 
     Raises:
-        ConfigError, UnknownNameError: as ``train``.
+        ConfigError, UnknownNameError, LeakError, BundleError: as ``train``.
     """
     _built(_appliances(houses, config), config)
+    Predecessors.of(registry, config, [house.manifest for house in houses])
 
 
 def _built(appliances: Sequence[Appliance], config: RunConfig) -> Network:

@@ -237,6 +237,8 @@ def test_a_wrong_variable_of_the_environment_is_named(
         ("appliances: [ketle]", "kettle"),
         ("training: {lr: fast}", "lr"),
         ("sample_period: 6", "60 s"),
+        ("start: home", "name it as home@1"),
+        ("teachers: [nobody@1]", "nobody"),
         ("a: [", "expected YAML"),
     ],
 )

@@ -90,7 +90,7 @@ class Facts:
 def run_yaml(config: RunConfig) -> str:
     """A configuration as the YAML that gives it; what was left open is left out."""
     settings = {
-        key: value for key, value in dataclasses.asdict(config).items() if value not in (None, "", {})
+        key: value for key, value in dataclasses.asdict(config).items() if value not in (None, "", {}, ())
     }
     settings["training"] = {key: value for key, value in settings["training"].items() if value is not None}
     # Through JSON: YAML would write Python's tuples as such.

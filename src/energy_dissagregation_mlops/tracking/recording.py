@@ -57,7 +57,7 @@ def train(
     """
     if not (is_first_process() and store.manifests(config.sample_period)):  # without a house it is refused
         return training_run.train(store, registry, config, resume=resume, report=report)
-    facts = facts_of(store, config)
+    facts = facts_of(store, registry, config)
     goes_on = resume and (registry.root / config.name / training_run.CHECKPOINT).exists()
     with recorded(facts, RunStore(registry.root), resume=goes_on) as recording:
 
@@ -71,16 +71,16 @@ def train(
         return bundle
 
 
-def facts_of(store: Store, config: RunConfig) -> Facts:
+def facts_of(store: Store, registry: Registry, config: RunConfig) -> Facts:
     """What is known of a run before it begins.
 
     Raises:
-        EdmlopsError: its name, its houses or its network can't be used.
+        EdmlopsError: its name, its houses, its network or whom it learns from can't be used.
     """
     check_name(config.name)
     trained, _ = training_run.chosen_houses(store.manifests(config.sample_period), config)
     houses = [store.open(reference, config.sample_period) for reference in trained]
-    training_run.check(houses, config)
+    training_run.check(houses, config, registry)
     return Facts.of(config, houses)
 
 

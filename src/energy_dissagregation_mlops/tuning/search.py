@@ -24,6 +24,7 @@ from energy_dissagregation_mlops.config import RunConfig
 from energy_dissagregation_mlops.cores import available_cores, interrupts_held, pool
 from energy_dissagregation_mlops.errors import ConfigError, StoreError
 from energy_dissagregation_mlops.files import write_text
+from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.store import Store
 from energy_dissagregation_mlops.tracking.facts import run_yaml
 from energy_dissagregation_mlops.tracking.opening import RunStore
@@ -97,7 +98,7 @@ def search(store: Store, models: Path, space: Space, wish: Wish, *, update: Upda
         raise ConfigError(
             "a search needs something to validate on: validation_houses, or a validation_fraction above 0"
         )
-    name = _study_name(store, space)
+    name = _study_name(store, Registry(models), space)
     storage = RunStore(models).folder / "searches" / f"{name}.db"
     storage.parent.mkdir(parents=True, exist_ok=True)
     with _alone(storage):
@@ -109,7 +110,7 @@ def search(store: Store, models: Path, space: Space, wish: Wish, *, update: Upda
     return found
 
 
-def _study_name(store: Store, space: Space) -> str:
+def _study_name(store: Store, registry: Registry, space: Space) -> str:
     """The same for the same run, data and space.
 
     Raises:
@@ -119,7 +120,7 @@ def _study_name(store: Store, space: Space) -> str:
         raise StoreError(
             f"{store.root} holds no house at {space.base.sample_period:g} s: run `edmlops preprocess` first"
         )
-    facts = facts_of(store, space.base)
+    facts = facts_of(store, registry, space.base)
     dimensions = {
         key: [type(each).__name__, dataclasses.asdict(each)] for key, each in space.dimensions.items()
     }

@@ -95,13 +95,13 @@ def run(task: Task) -> Outcome:
     if task.parent is not None:
         set_up_logging(logging.WARNING)
     trial = optuna.Trial(opened_study(task.storage, task.study), task.identity)
-    store = Store(task.store)
+    store, registry = Store(task.store), Registry(task.models)
     checkpoint = task.storage.with_suffix("") / f"{_named(task.config)}.pt"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     best = float("inf")
 
     try:
-        facts = facts_of(store, task.config)
+        facts = facts_of(store, registry, task.config)
         houses = [store.open(each.reference, task.config.sample_period) for each in facts.houses]
         with recorded(facts, RunStore(task.models), resume=checkpoint.exists()) as recording:
             recording.tag(_SEARCH, task.study)
@@ -122,7 +122,7 @@ def run(task: Task) -> Outcome:
                 made = training_run.fitted(
                     houses,
                     task.config,
-                    Registry(task.models),
+                    registry,
                     checkpoint=checkpoint,
                     resume=True,
                     report=report,
