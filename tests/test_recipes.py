@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from energy_dissagregation_mlops.arena.contests import run_of
-from energy_dissagregation_mlops.arena.protocol import load_protocol
+from energy_dissagregation_mlops.arena.protocol import Protocol, load_protocol
 from energy_dissagregation_mlops.config import Flags, RunConfig, load_run
 from energy_dissagregation_mlops.registry import SHIPPED, Registry
 
@@ -34,10 +34,22 @@ def test_a_stand_in_is_trained_as_the_model_that_ships_but_for_one_home(general,
     assert run.test_houses == (f"{left_out}:1",)
 
 
-def test_the_protocol_scores_the_recipe_of_the_model_that_ships(general):
-    protocol = load_protocol(CONFIGS / "benchmarks/refit_simulated_60s.yaml")
+@pytest.fixture(scope="module")
+def protocol() -> Protocol:
+    return load_protocol(CONFIGS / "benchmarks/refit_simulated_60s.yaml")
+
+
+def test_the_protocol_scores_the_recipe_of_the_model_that_ships(general, protocol):
     run = run_of(protocol, protocol.splits[0], protocol.contestant("gated_unet"), seed=0)
     assert recipe(run) == recipe(general)
+
+
+def test_a_pupil_in_the_protocol_goes_on_as_its_teachers_were_trained(protocol):
+    pupil = protocol.contestant("gated_unet-taught")
+    run = run_of(protocol, protocol.splits[0], pupil, seed=0)
+    teacher = run_of(protocol, protocol.splits[0], protocol.contestant(pupil.teachers), seed=0)
+    shorter = replace(teacher.training, epochs=run.training.epochs, lr=run.training.lr)
+    assert recipe(run) == recipe(replace(teacher, training=shorter))
 
 
 def test_the_model_that_ships_was_made_by_its_recipe(general):
@@ -45,4 +57,6 @@ def test_the_model_that_ships_was_made_by_its_recipe(general):
     assert card.network == general.network
     assert {key: card.network_options[key] for key in general.network_options} == general.network_options
     written = json.loads(json.dumps(asdict(general.training)))  # as a card has it
+    del written["teaching"]  # nobody taught it
+    assert (card.start, card.teachers) == (None, ())
     assert {key: card.training[key] for key in written} == written
