@@ -128,3 +128,44 @@ def test_weights_of_another_shape_and_a_bundle_without_weights_are_said(
     trained.weights.unlink()
     with pytest.raises(BundleError, match=r"run@1 has no best\.pt"):
         predecessors.lesson()
+
+
+def test_members_answer_together_without_a_step(trained: Bundle, store: Store, registry: Registry) -> None:
+    other = train(store, registry, dataclasses.replace(RUN, training=dataclasses.replace(SHORT, seed=1)))
+    assert other is not None
+    both = dataclasses.replace(RUN, name="both", members=("run@1", "run@2"))
+    bundle = train(store, registry, both, report=lambda _: pytest.fail("it trained"))
+    assert bundle is not None
+    assert (bundle.card.network, bundle.card.members) == ("gated_unets", ("run@1", "run@2"))
+    assert bundle.card.num_weights == 2 * trained.card.num_weights
+    assert bundle.card.calibration is not None
+    network = restored(bundle)
+    for member, one in zip(network.members, (trained, other), strict=True):  # type: ignore[arg-type]
+        for name, tensor in restored(one).state_dict().items():
+            assert torch.equal(member.state_dict()[name], tensor), name
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"members": ("run@1",)}, "run@1 is one member alone"),
+        ({"members": ("run@1", "wider@1")}, "run@1, wider@1 are not alike"),
+        ({"members": ("run@1", "run@1"), "start": "run@1"}, "a run of members is no training"),
+        ({"members": ("run@1", "run@1"), "appliances": ("kettle",)}, "answer for kettle, fridge, and this run is for kettle"),
+    ],
+)  # fmt: skip
+def test_members_that_do_not_go_together_are_said(
+    trained: Bundle, store: Store, registry: Registry, changes: dict[str, object], message: str
+) -> None:
+    train(store, registry, dataclasses.replace(RUN, name="wider", network_options={**TINY, "width": 8}))
+    with pytest.raises(ConfigError, match=message):
+        train(store, registry, dataclasses.replace(RUN, name="both", **changes))
+
+
+def test_a_member_that_has_seen_a_house_that_the_run_keeps_unseen_is_a_leak(
+    trained: Bundle, store: Store, registry: Registry, make_house: HouseMaker
+) -> None:
+    make_house("made", 2)
+    config = dataclasses.replace(RUN, houses=("made:2",), test_houses=("made:1",), members=("run@1", "run@1"))
+    with pytest.raises(LeakError, match="run@1 was trained on made:1"):
+        train(store, registry, config)

@@ -163,6 +163,7 @@ class Card(_Record):
     input_statistics: InputStatistics
     training: dict[str, JsonValue]  # the training's own configuration
     start: str | None = None  # the bundle that it began from: "home@1"; None: from weights at random
+    members: tuple[str, ...] = ()  # bundles that it was put together from, in place of a training
     teachers: tuple[str, ...] = ()  # bundles whose mean answer it learned from beside the truth
     calibration: Calibration | None = (
         None  # None in bundles made before there was one: they give no intervals

@@ -1,4 +1,4 @@
-"""Whom a run begins from and learns from: bundles of before, refused where they know what the run must not.
+"""Whom a run begins from, learns from or is put together from: bundles of before, refused where they know what it must not.
 
 What they have seen the run has seen through them. So each house that their weights were fitted on has to be one that
 this run trains on, and each that chose their weights one that it trains or validates on.
@@ -16,6 +16,8 @@ from energy_dissagregation_mlops.config import RunConfig
 from energy_dissagregation_mlops.errors import ConfigError, LeakError
 from energy_dissagregation_mlops.export import restored
 from energy_dissagregation_mlops.networks import Network
+from energy_dissagregation_mlops.networks.gated_unet import GatedUnet
+from energy_dissagregation_mlops.networks.gated_unets import GatedUnets
 from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.store import Manifest
 from energy_dissagregation_mlops.training.teaching import Lesson
@@ -27,17 +29,21 @@ class Predecessors:
 
     start: Bundle | None
     teachers: tuple[Bundle, ...]
+    members: tuple[Bundle, ...]
 
     @classmethod
     def of(cls, registry: Registry, config: RunConfig, houses: Sequence[Manifest]) -> Predecessors:
         """Those of a run on these houses.
 
         Raises:
-            ConfigError: one is named without its version.
+            ConfigError: one is named without its version, or there are both members and others.
             UnknownNameError, BundleError: there is no such bundle, or it is broken.
             LeakError: one has seen a house that this run keeps unseen, or trained on one that it validates on.
         """
-        for name in (*filter(None, [config.start]), *config.teachers):
+        learns_from = (*filter(None, [config.start]), *config.teachers)
+        if config.members and learns_from:
+            raise ConfigError("a run of members is no training: name members, or a start and teachers")
+        for name in (*learns_from, *config.members):
             if "@" not in name:
                 raise ConfigError(
                     f"expected a bundle with its version to begin from or to learn from, found {name!r}: name it as {name}@1"
@@ -45,8 +51,9 @@ class Predecessors:
         found = cls(
             start=None if config.start is None else registry.resolve(config.start),
             teachers=tuple(registry.resolve(each) for each in config.teachers),
+            members=tuple(registry.resolve(each) for each in config.members),
         )
-        for bundle in found.teachers if found.start is None else (found.start, *found.teachers):
+        for bundle in (*filter(None, [found.start]), *found.teachers, *found.members):
             _check(bundle, config, houses)
         return found
 
@@ -68,6 +75,26 @@ class Predecessors:
         with torch.no_grad():
             for own, other in zip(network.parameters(), others.parameters(), strict=True):
                 own.copy_(other)
+
+    def together(self) -> tuple[GatedUnets, list[GatedUnet]]:
+        """A network for the members, and the members themselves.
+
+        Raises:
+            ConfigError: there is one alone, or they are not alike.
+            BundleError: one of them has no weights.
+        """
+        members = [restored(each) for each in self.members]
+        first = members[0]
+        if len(members) < 2:
+            raise ConfigError(f"{self.members[0].card.reference} is one member alone: name two at least")
+        alike = [each for each in members if isinstance(each, GatedUnet) and _shape(each) == _shape(first)]
+        if len(alike) < len(members):
+            names = ", ".join(each.card.reference for each in self.members)
+            raise ConfigError(
+                f"{names} are not alike: expected {GatedUnet.name} of the same options and appliances each; train them so"
+            )
+        network = GatedUnets.configured(first.appliances, {**first.options, "members": len(members)})
+        return network, alike
 
     def lesson(self) -> Lesson:
         """What is learned from the teachers.

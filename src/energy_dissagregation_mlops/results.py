@@ -491,7 +491,11 @@ def _learned_from(card: Card) -> list[str]:
     """The homes and the models that taught it, a line a role."""
     from energy_dissagregation_mlops.store import listed
 
-    bundles = (("began from", (card.start,) if card.start else ()), ("taught by", card.teachers))
+    bundles = (
+        ("began from", (card.start,) if card.start else ()),
+        ("taught by", card.teachers),
+        ("put together from", card.members),
+    )
     roles = dict.fromkeys(house.role for house in card.houses)
     return [
         f"{role}: {listed([house.reference for house in card.houses if house.role is role])}"

@@ -54,6 +54,12 @@ def train(
             metavar="NAME@VERSION", help="A model of yours to learn from beside the truth; repeat it."
         ),
     ] = None,
+    member: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME@VERSION", help="A model of yours to answer with, in place of a training; repeat it."
+        ),
+    ] = None,
     data_folder: Annotated[
         Path | None, typer.Option(help="The store; by default DATA_PATH/processed.")
     ] = None,
@@ -80,6 +86,7 @@ def train(
         "name": name,
         "start": start,
         "teachers": tuple(teacher) if teacher else None,
+        "members": tuple(member) if member else None,
     }
     run = dataclasses.replace(run, **{key: value for key, value in changes.items() if value is not None})  # type: ignore[arg-type]
     registry = Registry(settings.MODELS_PATH.value())

@@ -51,6 +51,7 @@ from energy_dissagregation_mlops.training.data import TrainingSeries
 from energy_dissagregation_mlops.training.distributed import is_first_process
 from energy_dissagregation_mlops.training.loop import fit, split_of
 from energy_dissagregation_mlops.training.progress import Fitted, Report, silent
+from energy_dissagregation_mlops.training.together import put_together
 from energy_dissagregation_mlops.vocabulary import FloatArray
 
 logger = logging.getLogger(__name__)
@@ -135,13 +136,27 @@ def fitted(
     appliances = _appliances(houses, config)
     series = [series_of(house, appliances) for house in houses]
     torch.manual_seed(config.training.seed)
-    network = _built(appliances, config)
     predecessors = Predecessors.of(registry, config, [house.manifest for house in houses])
+    if predecessors.members:
+        whole, members = predecessors.together()
+        _check_appliances(whole, appliances)
+        done = put_together(whole, members, series, config.training)
+        return FittedRun(fitted=done, appliances=appliances, series=series)
+    network = _built(appliances, config)
     predecessors.begin(network)
     done = fit(
         network, series, config.training, checkpoint=checkpoint, resume=resume, report=report, lesson=predecessors.lesson(),
     )  # fmt: skip
     return FittedRun(fitted=done, appliances=appliances, series=series)
+
+
+def _check_appliances(network: Network, appliances: Sequence[Appliance]) -> None:
+    names = tuple(each.name for each in appliances)
+    if network.appliances != names:
+        raise ConfigError(
+            f"the members answer for {', '.join(network.appliances)}, and this run is for {', '.join(names)}: name the "
+            "members' appliances under appliances"
+        )
 
 
 def check(houses: Sequence[StoredHouse], config: RunConfig, registry: Registry) -> None:
@@ -310,7 +325,8 @@ def _card(
         houses=tuple(_house_card(house, config) for house in houses),
         attributions=_attributions(houses),
         input_statistics=_input_statistics([house.mains for house in houses]),
-        training=_finite(dataclasses.asdict(config.training)), start=config.start, teachers=config.teachers,
+        training=_finite(dataclasses.asdict(config.training)), start=config.start, members=config.members,
+        teachers=config.teachers,
         git_commit=git_commit(),
         package_version=__version__, seed=config.training.seed,
         created=datetime.now(UTC).isoformat(timespec="seconds"),

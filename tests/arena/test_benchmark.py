@@ -110,6 +110,26 @@ def test_a_pupil_learns_from_all_seeds_of_its_teachers_and_begins_from_its_own(
 
 
 @pytest.mark.slow
+def test_all_seeds_of_a_contestant_answer_together_in_one_trial(
+    make_home: HomeMaker, make_protocol: ProtocolMaker, places: Places
+) -> None:
+    make_home("made", 1), make_home("made", 2)
+    tiny = {"name": "tiny", "network": "gated_unet", "network_options": TINY}
+    together = {"name": "together", "network": "gated_unets", "members": "tiny"}
+    told: list[tuple[float, float | None]] = []
+    (split,) = run(
+        make_protocol(seeds=[0, 1], contestants=[tiny, together]), places,
+        update=lambda done, total, note: told.append((done, total)),
+    ).splits  # fmt: skip
+    assert told[-1] == (3, 3)
+    alone, entry = split.entries[-2:]
+    (trial,) = entry.trials
+    card = Registry(places.output / MODELS, shipped=None).resolve(str(trial.bundle)).card
+    assert card.members == tuple(each.bundle for each in alone.trials)
+    assert entry.num_weights == 2 * alone.num_weights
+
+
+@pytest.mark.slow
 def test_scales_fitted_with_the_test_house_in_fail_the_run(
     make_home: HomeMaker, make_protocol: ProtocolMaker, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,6 +20,7 @@ from energy_dissagregation_mlops.networks import NETWORKS, Network, build
 APPLIANCES = ("kettle", "fridge", "washing machine")
 SMALL: Mapping[str, Mapping[str, object]] = {
     "gated_unet": {"window_length": 272, "width": 8, "skip_width": 8, "dilations": (1,)},
+    "gated_unets": {"window_length": 272, "width": 8, "skip_width": 8, "dilations": (1,), "members": 2},
     "seq2point": {"window_length": 31},
     "bert4nilm": {"window_length": 32, "width": 8, "heads": 2, "num_blocks": 1, "dropout": 0},
     "nilmformer": {"window_length": 32, "width": 8, "heads": 2, "num_blocks": 1, "dropout": 0},
@@ -119,7 +120,9 @@ def test_an_answer_never_depends_on_another_window_and_on_no_more_than_its_reach
         assert gradient[0, -1] != 0
 
 
-@pytest.mark.parametrize("name", ["gated_unet"])  # a core of one sample shares none with another
+@pytest.mark.parametrize(
+    "name", ["gated_unet", "gated_unets"]
+)  # a core of one sample shares none with another
 def test_an_answer_does_not_depend_on_where_its_window_starts(name: str) -> None:
     network = alive(small(name))
     steps = 5
@@ -155,7 +158,7 @@ def test_training_and_evaluation_mode_answer_alike(network: Network) -> None:
 
 
 def test_gradients_reach_every_weight(network: Network) -> None:
-    output = network(mains_for(network, num_windows=4))
+    output = network.train()(mains_for(network, num_windows=4))
     (output.power.sum() + output.on_logit.sum()).backward()
     for name, weight in network.named_parameters():
         assert weight.grad is not None and weight.grad.abs().sum() > 0, name
@@ -208,7 +211,7 @@ def test_a_seed_gives_the_same_weights(network: Network) -> None:
 def test_an_unknown_network_is_told_those_that_exist() -> None:
     with pytest.raises(
         UnknownNameError,
-        match="there is gated_unet, seq2point, bert4nilm, nilmformer; did you mean 'seq2point'",
+        match="there is gated_unet, gated_unets, seq2point, bert4nilm, nilmformer; did you mean 'seq2point'",
     ):
         build("seq2pont", APPLIANCES, {})
 

@@ -96,7 +96,8 @@ def run(protocol: Protocol, places: Places, *, update: Update) -> Result:
     )  # fmt: skip
     # Every split is checked before anything is trained for one.
     rings = [_Ring.opened(protocol, split, places) for split in protocol.splits]
-    progress = _Steps(total=len(rings) * len(protocol.contestants) * len(protocol.seeds), update=update)
+    trials = sum(len(protocol.seeds_of(each)) for each in protocol.contestants)
+    progress = _Steps(total=len(rings) * trials, update=update)
     return Result(protocol=protocol, splits=tuple(ring.result(progress) for ring in rings))
 
 
@@ -168,7 +169,7 @@ class _Ring:
         return [self.houses[each] for each in self.split.test]
 
     def _entry(self, contestant: Contestant, steps: _Steps) -> Entry:
-        found = [self._trial(contestant, seed, steps) for seed in self.protocol.seeds]
+        found = [self._trial(contestant, seed, steps) for seed in self.protocol.seeds_of(contestant)]
         return Entry(
             name=contestant.name,
             network=contestant.network,
@@ -192,13 +193,14 @@ class _Ring:
         def reference(name: str, seed: int) -> str:
             return self._trained(self.protocol.contestant(name), seed, report).card.reference
 
-        start, taught_by = contestant.start, contestant.teachers
+        def all_seeds(name: str | None) -> tuple[str, ...]:
+            return () if name is None else tuple(reference(name, each) for each in self.protocol.seeds)
+
         run = dataclasses.replace(
             run_of(self.protocol, self.split, contestant, seed=seed),
-            start=None if start is None else reference(start, seed),
-            teachers=()
-            if taught_by is None
-            else tuple(reference(taught_by, each) for each in self.protocol.seeds),
+            start=None if contestant.start is None else reference(contestant.start, seed),
+            teachers=all_seeds(contestant.teachers),
+            members=all_seeds(contestant.members),
         )
         run = named(
             run,

@@ -79,11 +79,14 @@ class Contestant(_Record):
     training: dict[str, Any] = {}  # fields of TrainingConfig; over the protocol's own
     start: Name | None = None  # the contestant whose weights of the same seed it begins with
     teachers: Name | None = None  # the contestant that teaches it, with all seeds together
+    members: Name | None = None  # the contestant whose seeds answer together, in place of a training
 
     @property
     def learns_from(self) -> tuple[str, ...]:
         """The contestants that are trained before it."""
-        return tuple(dict.fromkeys(name for name in (self.start, self.teachers) if name is not None))
+        return tuple(
+            dict.fromkeys(name for name in (self.start, self.teachers, self.members) if name is not None)
+        )
 
 
 class Published(_Record):
@@ -144,6 +147,10 @@ class Protocol(_Record):
             UnknownNameError: there is none.
         """
         return _named("contestant", name, self.contestants)
+
+    def seeds_of(self, contestant: Contestant) -> tuple[int, ...]:
+        """The seeds that a contestant is tried with; where all seeds of another answer together there is one trial."""
+        return self.seeds if contestant.members is None else self.seeds[:1]
 
     def training_of(self, contestant: Contestant) -> TrainingConfig:
         """How a contestant is trained, but for what each run adds: its seed and houses.

@@ -8,13 +8,14 @@ from energy_dissagregation_mlops.errors import UnknownNameError
 from energy_dissagregation_mlops.networks.bert4nilm import Bert4Nilm
 from energy_dissagregation_mlops.networks.contract import Network, Output
 from energy_dissagregation_mlops.networks.gated_unet import GatedUnet
+from energy_dissagregation_mlops.networks.gated_unets import GatedUnets
 from energy_dissagregation_mlops.networks.nilmformer import NilmFormer
 from energy_dissagregation_mlops.networks.seq2point import Seq2Point
 
 __all__ = ["NETWORKS", "Network", "Output", "build"]
 
 NETWORKS: Mapping[str, type[Network]] = {
-    network.name: network for network in (GatedUnet, Seq2Point, Bert4Nilm, NilmFormer)
+    network.name: network for network in (GatedUnet, GatedUnets, Seq2Point, Bert4Nilm, NilmFormer)
 }
 
 

@@ -152,6 +152,10 @@ class GatedUnet(Network):
 
     def forward(self, mains: Tensor) -> Output:
         """Answer for the middle of each window: mains (N, L) W, power and on_logit (N, A, K)."""
+        return said(self, self.unguarded(mains))
+
+    def unguarded(self, mains: Tensor) -> Output:
+        """All that it has to say, without caution; shapes as of ``forward``."""
         inputs = channels(mains, self.mains_scale).unsqueeze(2)  # (N, C, 1, L)
         full = F.relu(self.edges(inputs))
         quarter = self.before(F.relu(self.stem(full)))
@@ -161,11 +165,17 @@ class GatedUnet(Network):
         core = mixed[:, :, :, self.margin : self.margin + self.core]
         on_logit = self.gate(core).squeeze(2)
         power = _squareplus(self.level(core).squeeze(2)) * self.power_scale[:, None]
-        if self.training:
-            return Output(power, on_logit)
-        nothing, everything = self.sureness.T[:, :, None]
-        share = ((torch.sigmoid(on_logit) - nothing) / (everything - nothing)).clamp(0, 1)
-        return Output(power * share, on_logit - self.gate_shift[:, None])
+        return Output(power, on_logit)
+
+
+def said(network: Network, output: Output) -> Output:
+    """What a network says of all that it has to say: in training all of it, else as its caution allows."""
+    if network.training:
+        return output
+    power, on_logit = output
+    nothing, everything = network.sureness.T[:, :, None]
+    share = ((torch.sigmoid(on_logit) - nothing) / (everything - nothing)).clamp(0, 1)
+    return Output(power * share, on_logit - network.gate_shift[:, None])
 
 
 def _every_fourth(num_in: int, num_out: int, *, kernel: int) -> nn.Conv2d:
