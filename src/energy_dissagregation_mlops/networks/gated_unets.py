@@ -1,8 +1,8 @@
 """Several gated U-nets that answer together, one caution for all of them.
 
 Networks of one recipe and other seeds, or without one home each, err in different places: the mean of their log odds
-and of their watts errs less than each of them alone, most of all in homes unlike those trained on (Lakshminarayanan, Pritzel
-and Blundell 2017, "Simple and scalable predictive uncertainty estimation using deep ensembles", arXiv:1612.01474).
+and of their watts errs less than each of them alone (Lakshminarayanan, Pritzel and Blundell 2017, "Simple and scalable
+predictive uncertainty estimation using deep ensembles", arXiv:1612.01474).
 It costs as much as all of them. They are trained by themselves, and put together by a run that names them as members.
 
 Shapes: N windows, L window_length, A appliances, K core.
