@@ -1,6 +1,6 @@
 """How much of bare ONNX Runtime's rate the API keeps, and how it bears too much.
 
-    python benchmarks/api.py [--rounds 3] [--seconds 4] [--json FILE]
+    python benchmarks/api.py [--rounds 3] [--seconds 4] [--models FOLDER] [--json FILE]
 
 A request is one day at one minute (1,440 readings, five appliances), sent by h2load (Debian: nghttp2-client) to a server
 on this machine, with a worker for each of two cores that it shares with h2load. Bare ONNX Runtime computes the windows of that same day in a
@@ -88,6 +88,7 @@ class Server:
     process: subprocess.Popen[bytes]
     url: str
     folder: Path
+    models: Path
 
     def post(self, path: str, content: bytes) -> float:
         """Seconds until the answer is here whole."""
@@ -129,10 +130,10 @@ class Server:
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[tuple[Server, float]]:
-    """A server of the bundle that ships with the package, and s from its start to its first answer."""
+def served(folder: Path, models: Path) -> Iterator[tuple[Server, float]]:
+    """A server of the bundle in production in ``models``, and s from its start to its first answer."""
     log = folder / "server.log"
-    environment = {**os.environ, "API_PORT": "0", "MODELS_PATH": str(folder / "none"), "LOG_FORMAT": "text"}
+    environment = {**os.environ, "API_PORT": "0", "MODELS_PATH": str(models), "LOG_FORMAT": "text"}
     environment |= {"LOG_LEVEL": "info", "API_WORKERS": str(CORES)}
     begin = time.perf_counter()
     with log.open("wb") as file:
@@ -143,7 +144,7 @@ def served(folder: Path) -> Iterator[tuple[Server, float]]:
         while not (port := re.search(r"listening on http://127\.0\.0\.1:(\d+)", log.read_text())):
             assert process.poll() is None, log.read_text()
             time.sleep(0.005)
-        server = Server(process=process, url=f"http://127.0.0.1:{port[1]}", folder=folder)
+        server = Server(process=process, url=f"http://127.0.0.1:{port[1]}", folder=folder, models=models)
         server.post(FULL, body(FULL, DAY))  # the socket listens already: it waits
         yield server, time.perf_counter() - begin
     finally:
@@ -226,7 +227,7 @@ class Result:
 
 
 def rates(result: Result, server: Server, seconds: float) -> None:
-    bundle = Registry(server.folder / "none").resolve()
+    bundle = Registry(server.models).resolve()
     mains = windows(bundle)
     for threads in (1, CORES):
         runtime = OnnxRuntime(bundle.graph, threads=CORES // threads)
@@ -251,18 +252,19 @@ def loads(result: Result, server: Server, seconds: float) -> None:
     result.health = min(result.health, max(watch.health))
 
 
-def measured(*, rounds: int, seconds: float) -> Result:
+def measured(*, rounds: int, seconds: float, models: Path | None) -> Result:
     result = Result()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        models = models or folder / "none"  # then the one that ships with the package answers
         for _ in range(rounds):
-            with served(folder) as (server, start):
+            with served(folder, models) as (server, start):
                 idle = server.memory()
                 result.start, result.idle = min(result.start, start), min(result.idle, max(idle))
                 result.year = min(result.year, server.post(FULL, body(FULL, YEAR)))
                 grown = max(high - before for high, before in zip(server.memory("VmHWM"), idle, strict=True))
                 result.year_memory = min(result.year_memory, grown)
-        with served(folder) as (server, _):
+        with served(folder, models) as (server, _):
             for measure in (rates, loads):
                 for _ in range(rounds):
                     measure(result, server, seconds)
@@ -301,12 +303,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Load the API.")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument(
+        "--models", type=Path, help="a registry, whose model in production is served; by default what ships"
+    )
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     if shutil.which("h2load") is None:
         sys.exit("error: h2load is not here: install it with `apt-get install nghttp2-client`")
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
-    found = measured(rounds=options.rounds, seconds=options.seconds)
+    found = measured(rounds=options.rounds, seconds=options.seconds, models=options.models)
     if options.json:
         options.json.write_text(json.dumps(asdict(found)))
     print(table(found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 from collections.abc import Callable
@@ -175,6 +176,15 @@ def test_models_are_listed_within_the_width_and_shown_whole(
     results.show_card(bundle, as_json=False)
     assert screen.fits()
     assert "…" not in screen.text
+
+
+def test_a_card_tells_of_the_models_that_a_model_came_from(screen: Screen, make_bundle: BundleMaker) -> None:
+    bundle = make_bundle()
+    update = {"start": "home@1", "teachers": ("home@1", "home@2"), "members": ("else@3",)}
+    changed = dataclasses.replace(bundle, card=bundle.card.model_copy(update=update))
+    results.show_card(changed, as_json=False)
+    for line in ("began from: home@1", "taught by: home@1, home@2", "put together from: else@3"):
+        assert line in screen.text
 
 
 def test_a_line_tells_of_an_epoch_once_it_is_over() -> None:

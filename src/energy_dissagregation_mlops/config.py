@@ -43,9 +43,7 @@ class RunConfig:
     network: str = "gated_unet"
     network_options: dict[str, Any] = field(default_factory=dict)
     start: str | None = None  # a bundle whose weights to begin with: "home@1"; None: weights at random
-    members: tuple[
-        str, ...
-    ] = ()  # bundles that answer together, in place of a training: a network of several
+    members: tuple[str, ...] = ()  # bundles that answer together, in place of a training
     teachers: tuple[str, ...] = ()  # bundles whose mean answer is learned from beside the truth
     training: TrainingConfig = field(default_factory=TrainingConfig)
 

@@ -82,6 +82,10 @@ CONTESTANT = PLAIN["contestants"][0]
         ({"contestants": [CONTESTANT | {"network": "gated"}]}, UnknownNameError, "no network 'gated'"),
         ({"contestants": [CONTESTANT | {"training": {"seed": 1}}]}, ConfigError, "seed is the protocol's own"),
         ({"contestants": [CONTESTANT | {"teachers": "big"}]}, ConfigError, "tiny learns from big, which is no contestant above"),
+        (
+            {"contestants": [CONTESTANT, CONTESTANT | {"name": "all", "members": "tiny"}]}, ConfigError,
+            "all has one member alone",
+        ),
         ({"training": {"validation_houses": ["made:4"]}}, ConfigError, "validation_houses is the protocol's own"),
         ({"training": {"epoch": 3}}, UnknownNameError, "'epoch'"),
         ({"name": "My Protocol"}, ConfigError, "name: "),

@@ -129,6 +129,8 @@ class Protocol(_Record):
         for each in self.contestants:
             if absent := [name for name in each.learns_from if name not in above]:
                 raise ValueError(f"{each.name} learns from {absent[0]}, which is no contestant above it")
+            if each.members is not None and len(self.seeds) < 2:
+                raise ValueError(f"{each.name} has one member alone: name two seeds at least")
             above.add(each.name)
         return self
 

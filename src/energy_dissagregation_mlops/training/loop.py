@@ -67,7 +67,8 @@ def fit(
         lesson: what is learned from beside the series.
 
     Raises:
-        ConfigError: the teachers answer for something else, the series can't be trained on, the checkpoint is of another run, or the loss
+        ConfigError: the teachers answer for something else, the series can't be trained on, the checkpoint is of
+            another run, or the loss
             is no longer a number.
         KeyboardInterrupt: after the state was written.
     """
