@@ -70,6 +70,28 @@ SPLIT = PLAIN["splits"][0]
 CONTESTANT = PLAIN["contestants"][0]
 
 
+def test_seeds_answer_together_so_many_at_a_time(tmp_path: Path) -> None:
+    many = CONTESTANT | {"name": "many", "seeds": [4, 5, 6, 7, 8]}
+    pairs = CONTESTANT | {"name": "pairs", "members": "many", "together": 2}
+    everybody = CONTESTANT | {"name": "everybody", "members": "many"}
+    pupil = CONTESTANT | {"name": "pupil", "teachers": "many", "together": 3}
+    protocol = load_protocol(
+        written(tmp_path, seeds=[0, 1], contestants=[CONTESTANT, many, pairs, everybody, pupil])
+    )
+    assert [protocol.seeds_of(each) for each in protocol.contestants] == [
+        (0, 1), (4, 5, 6, 7, 8), (4, 6), (4,), (0, 1),
+    ]  # fmt: skip
+    members = [protocol.members_of(protocol.contestant("pairs"), seed) for seed in (4, 6)]
+    assert members == [(4, 5), (6, 7)]  # the last is left over
+    assert protocol.members_of(protocol.contestant("everybody"), 4) == (4, 5, 6, 7, 8)
+    assert protocol.teachers_of(protocol.contestant("pupil")) == (4, 5, 6)
+    assert (
+        protocol.teachers_of(protocol.contestant("many"))
+        == protocol.members_of(protocol.contestant("many"), 4)
+        == ()
+    )
+
+
 @pytest.mark.parametrize(
     ("changes", "kind", "message"),
     [
@@ -84,8 +106,17 @@ CONTESTANT = PLAIN["contestants"][0]
         ({"contestants": [CONTESTANT | {"teachers": "big"}]}, ConfigError, "tiny learns from big, which is no contestant above"),
         (
             {"contestants": [CONTESTANT, CONTESTANT | {"name": "all", "members": "tiny"}]}, ConfigError,
-            "all has one member alone",
+            "all needs 2 seeds of tiny, which has 1",
         ),
+        (
+            {"contestants": [CONTESTANT, CONTESTANT | {"name": "pupil", "teachers": "tiny", "together": 3}]}, ConfigError,
+            "pupil needs 3 seeds of tiny, which has 1",
+        ),
+        (
+            {"seeds": [0, 1], "contestants": [CONTESTANT, CONTESTANT | {"name": "all", "members": "tiny", "seeds": [0]}]},
+            ConfigError, "all has the seeds of its members",
+        ),
+        ({"contestants": [CONTESTANT | {"together": 2}]}, ConfigError, "tiny has neither members nor teachers"),
         ({"training": {"validation_houses": ["made:4"]}}, ConfigError, "validation_houses is the protocol's own"),
         ({"training": {"epoch": 3}}, UnknownNameError, "'epoch'"),
         ({"name": "My Protocol"}, ConfigError, "name: "),

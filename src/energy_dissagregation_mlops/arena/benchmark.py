@@ -193,14 +193,14 @@ class _Ring:
         def reference(name: str, seed: int) -> str:
             return self._trained(self.protocol.contestant(name), seed, report).card.reference
 
-        def all_seeds(name: str | None) -> tuple[str, ...]:
-            return () if name is None else tuple(reference(name, each) for each in self.protocol.seeds)
+        def references(name: str | None, seeds: tuple[int, ...]) -> tuple[str, ...]:
+            return () if name is None else tuple(reference(name, each) for each in seeds)
 
         run = dataclasses.replace(
             run_of(self.protocol, self.split, contestant, seed=seed),
             start=None if contestant.start is None else reference(contestant.start, seed),
-            teachers=all_seeds(contestant.teachers),
-            members=all_seeds(contestant.members),
+            teachers=references(contestant.teachers, self.protocol.teachers_of(contestant)),
+            members=references(contestant.members, self.protocol.members_of(contestant, seed)),
         )
         run = named(
             run,

@@ -78,8 +78,12 @@ class Contestant(_Record):
     network_options: dict[str, Any] = {}
     training: dict[str, Any] = {}  # fields of TrainingConfig; over the protocol's own
     start: Name | None = None  # the contestant whose weights of the same seed it begins with
-    teachers: Name | None = None  # the contestant that teaches it, with all seeds together
+    teachers: Name | None = None  # the contestant that teaches it, with several seeds together
     members: Name | None = None  # the contestant whose seeds answer together, in place of a training
+    together: Annotated[int, Field(ge=2)] | None = (
+        None  # seeds that do so, or that teach; None: all there are
+    )
+    seeds: tuple[int, ...] | None = None  # it is tried with; None: the protocol's
 
     @property
     def learns_from(self) -> tuple[str, ...]:
@@ -129,8 +133,9 @@ class Protocol(_Record):
         for each in self.contestants:
             if absent := [name for name in each.learns_from if name not in above]:
                 raise ValueError(f"{each.name} learns from {absent[0]}, which is no contestant above it")
-            if each.members is not None and len(self.seeds) < 2:
-                raise ValueError(f"{each.name} has one member alone: name two seeds at least")
+            if each.members is not None and each.seeds is not None:
+                raise ValueError(f"{each.name} has the seeds of its members: drop seeds there")
+            self._check_together(each)
             above.add(each.name)
         return self
 
@@ -150,9 +155,43 @@ class Protocol(_Record):
         """
         return _named("contestant", name, self.contestants)
 
+    def _check_together(self, contestant: Contestant) -> None:
+        name = contestant.members or contestant.teachers
+        if name is None:
+            if contestant.together is not None:
+                raise ValueError(f"{contestant.name} has neither members nor teachers: drop together there")
+            return
+        found = len(self.seeds_of(self.contestant(name)))
+        wanted = contestant.together or (1 if contestant.members is None else 2)
+        if found < wanted:
+            raise ValueError(
+                f"{contestant.name} needs {wanted} seeds of {name}, which has {found}: name more there"
+            )
+
     def seeds_of(self, contestant: Contestant) -> tuple[int, ...]:
-        """The seeds that a contestant is tried with; where all seeds of another answer together there is one trial."""
-        return self.seeds if contestant.members is None else self.seeds[:1]
+        """The seeds that a contestant is tried with; where others answer together, the first of each such group."""
+        if contestant.members is None:
+            return contestant.seeds or self.seeds
+        return tuple(group[0] for group in self._groups_of(contestant.members, contestant.together))
+
+    def members_of(self, contestant: Contestant, seed: int) -> tuple[int, ...]:
+        """The seeds of its members that answer together in the trial with this seed; none where it has no members."""
+        if contestant.members is None:
+            return ()
+        groups = self._groups_of(contestant.members, contestant.together)
+        return next(group for group in groups if group[0] == seed)
+
+    def teachers_of(self, contestant: Contestant) -> tuple[int, ...]:
+        """The seeds of its teachers, the first there are; none where it has no teachers."""
+        if contestant.teachers is None:
+            return ()
+        return self._groups_of(contestant.teachers, contestant.together)[0]
+
+    def _groups_of(self, name: str, size: int | None) -> list[tuple[int, ...]]:
+        """The seeds of a contestant, so many at a time; those left over are in none."""
+        seeds = self.seeds_of(self.contestant(name))
+        size = size or len(seeds)
+        return [seeds[at : at + size] for at in range(0, len(seeds) - size + 1, size)]
 
     def training_of(self, contestant: Contestant) -> TrainingConfig:
         """How a contestant is trained, but for what each run adds: its seed and houses.
