@@ -31,10 +31,19 @@ def test_houses_are_listed_in_order_and_writing_again_replaces(store: Store, mak
     assert list(store.root.rglob(".*")) == []
 
 
-def test_an_unknown_house_lists_those_there_are(store: Store, make_house: HouseMaker) -> None:
+@pytest.mark.parametrize(
+    "reference", ["made:3", "made:01", "other:1", "made", "made:", ":1", "../60s/made:1"]
+)
+def test_an_unknown_house_lists_those_there_are(store: Store, make_house: HouseMaker, reference: str) -> None:
     make_house("made", 1)
-    with pytest.raises(UnknownNameError, match="made:1"):
-        store.open("made:3", 60)
+    with pytest.raises(UnknownNameError, match="there is made:1"):
+        store.open(reference, 60)
+
+
+def test_to_open_a_house_no_other_is_looked_at(store: Store, make_house: HouseMaker) -> None:
+    (make_house("made", 1).folder / "manifest.json").write_text("not what it was")
+    make_house("made", 2)
+    assert store.open("made:2", 60).manifest.house == 2
 
 
 @pytest.mark.parametrize("file", ["power.npy", "on.npy", "manifest.json"])

@@ -171,14 +171,17 @@ class Store:
             UnknownNameError: there is no such house of this period; the message lists those there are.
             StoreError: its folder is incomplete.
         """
-        known = {manifest.reference: manifest for manifest in self.manifests(sample_period)}
-        manifest = known.get(reference)
-        if manifest is None:
+        dataset, _, house = reference.rpartition(":")
+        # Its folder is looked for, not all manifests: whoever opens hundreds of houses would read each hundreds of times.
+        named = dataset == Path(dataset).name and house.isdecimal() and house == str(int(house))
+        folder = self.folder(dataset, int(house), sample_period) if named else self.root
+        if not (folder / MANIFEST).is_file():
+            known = [manifest.reference for manifest in self.manifests(sample_period)]
             remedy = "run `edmlops preprocess` for another"
             raise UnknownNameError(
                 f"house at {sample_period:g} s in {self.root} called", reference, known, remedy
             )
-        return StoredHouse.open(self.folder(manifest.dataset, manifest.house, sample_period))
+        return StoredHouse.open(folder)
 
 
 def listed(references: Sequence[str]) -> str:
