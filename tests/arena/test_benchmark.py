@@ -117,16 +117,19 @@ def test_all_seeds_of_a_contestant_answer_together_in_one_trial(
     tiny = {"name": "tiny", "network": "gated_unet", "network_options": TINY}
     together = {"name": "together", "network": "gated_unets", "members": "tiny"}
     told: list[tuple[float, float | None]] = []
-    (split,) = run(
+    result = run(
         make_protocol(seeds=[0, 1], contestants=[tiny, together]), places,
         update=lambda done, total, note: told.append((done, total)),
-    ).splits  # fmt: skip
+    )  # fmt: skip
     assert told[-1] == (3, 3)
+    (split,) = result.splits
     alone, entry = split.entries[-2:]
     (trial,) = entry.trials
     card = Registry(places.output / MODELS, shipped=None).resolve(str(trial.bundle)).card
     assert card.members == tuple(each.bundle for each in alone.trials)
     assert entry.num_weights == 2 * alone.num_weights
+    markdown, _ = Table.of(result).write(places.output)
+    assert "Seeds: 0, 1; together: 0 + 1. " in markdown.read_text()
 
 
 @pytest.mark.slow

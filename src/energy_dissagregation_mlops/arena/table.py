@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -175,8 +175,16 @@ class Table:
 
 def _conditions(protocol: Protocol) -> str:
     thresholds = ", ".join(f"{name} from {watts:g} W" for name, watts in protocol.appliances.items())
-    seeds = ", ".join(map(str, protocol.seeds))
+    seeds = "; ".join([", ".join(map(str, protocol.seeds)), *_seeds_of_their_own(protocol)])
     return f"Every {protocol.sample_period:g} s. On: {thresholds}. Seeds: {seeds}. {available_cores()} cores."
+
+
+def _seeds_of_their_own(protocol: Protocol) -> Iterator[str]:
+    """The seeds of contestants that have others than the protocol, as in "all: 0 + 1, 2 + 3"."""
+    for each in protocol.contestants:
+        groups = [protocol.members_of(each, seed) or (seed,) for seed in protocol.seeds_of(each)]
+        if groups != [(seed,) for seed in protocol.seeds]:
+            yield f"{each.name}: {', '.join(' + '.join(map(str, group)) for group in groups)}"
 
 
 def _speed(entry: Entry) -> float:
