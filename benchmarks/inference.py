@@ -3,8 +3,8 @@
     python benchmarks/inference.py [--seconds 8] [--threads 2] [--json FILE]
 
 Candidates, in samples of mains a second:
-- the house's own network as it ships and in its small form, all appliances together, and ``nilmformer`` for one,
-  through the path that users are served: minutes of a home in (a year, and a month), windows, the graph in ONNX Runtime,
+- the house's own network: two together, as they ship, one alone and its small form, all appliances at once, and ``nilmformer``
+  for one, through the path that users are served: minutes of a home in (a year, and a month), windows, the graph in ONNX Runtime,
   on-states, limits and the rest out;
 - ``seq2point`` and ``nilmformer`` for one appliance in PyTorch: batches of windows, and nothing before or after
   the network.
@@ -37,7 +37,6 @@ from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.networks import Network, build
 
 APPLIANCES = ("kettle", "fridge", "washing machine", "microwave", "dishwasher")
-OURS = ("gated_unet", "gated_unet-small")  # contestants of this protocol; the first has the shape that ships
 PROTOCOL = Path(__file__).parents[1] / "configs/benchmarks/refit_simulated_60s.yaml"
 YEAR, MONTH = 525_600, 43_200  # minutes
 ROUNDS = 5
@@ -85,6 +84,16 @@ def card_of(network: Network) -> Card:
     )  # fmt: skip
 
 
+def house_networks() -> dict[str, Network]:
+    """The house's own by name, the one of the shape that ships first."""
+    protocol = load_protocol(PROTOCOL)
+    alone, small = (protocol.contestant(name) for name in ("gated_unet", "gated_unet-small"))
+    return {
+        "gated_unets of two": build("gated_unets", APPLIANCES, {**alone.network_options, "members": 2}),
+        **{each.name: build(each.network, APPLIANCES, each.network_options) for each in (alone, small)},
+    }
+
+
 def torch_windows(model: nn.Module, shape: tuple[int, int], *, samples: int) -> Callable[[], int]:
     """A turn of one batch through a PyTorch model; ``samples`` of mains are answered for by it."""
     mains = 3000 * torch.rand(shape)
@@ -120,9 +129,7 @@ def measure(*, seconds: float, threads: int) -> tuple[Result, ...]:
     """Build the candidates, let them take turns, and return them in the module's order."""
     torch.manual_seed(0)
     torch.set_num_threads(threads)
-    protocol = load_protocol(PROTOCOL)
-    shapes = {name: protocol.contestant(name) for name in OURS}
-    ours = {name: build(shape.network, APPLIANCES, shape.network_options) for name, shape in shapes.items()}
+    ours = house_networks()
     seq2point, nilmformer = (build(name, APPLIANCES[:1], {}) for name in ("seq2point", "nilmformer"))
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -164,7 +171,8 @@ def main() -> int:
     arguments = parser.parse_args()
     results = measure(seconds=arguments.seconds, threads=arguments.threads)
     ours = [result for result in results if result.target is None]
-    print(f"| network | weights | samples/s | a home-year | {' | '.join(f'{name} is' for name in OURS)} |")
+    titles = [each.name.partition(",")[0] + " is" for each in ours]
+    print(f"| network | weights | samples/s | a home-year | {' | '.join(titles)} |")
     print(f"|---|---:|---:|---:|{'---:|' * len(ours)}")
     for result in results:
         rate, year = f"{result.samples_per_second:,.0f}", f"{result.year_seconds:,.2f} s"
