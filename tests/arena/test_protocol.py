@@ -116,6 +116,7 @@ def test_seeds_answer_together_so_many_at_a_time(tmp_path: Path) -> None:
             {"seeds": [0, 1], "contestants": [CONTESTANT, CONTESTANT | {"name": "all", "members": "tiny", "seeds": [0]}]},
             ConfigError, "all has the seeds of its members",
         ),
+        ({"contestants": [CONTESTANT | {"seeds": []}]}, ConfigError, "contestants.0.seeds: "),
         ({"contestants": [CONTESTANT | {"together": 2}]}, ConfigError, "tiny has neither members nor teachers"),
         ({"training": {"validation_houses": ["made:4"]}}, ConfigError, "validation_houses is the protocol's own"),
         ({"training": {"epoch": 3}}, UnknownNameError, "'epoch'"),

@@ -80,10 +80,10 @@ class Contestant(_Record):
     start: Name | None = None  # the contestant whose weights of the same seed it begins with
     teachers: Name | None = None  # the contestant that teaches it, with several seeds together
     members: Name | None = None  # the contestant whose seeds answer together, in place of a training
-    together: Annotated[int, Field(ge=2)] | None = (
-        None  # seeds that do so, or that teach; None: all there are
-    )
-    seeds: tuple[int, ...] | None = None  # it is tried with; None: the protocol's
+    # How many seeds answer together, or teach; None: all there are.
+    together: Annotated[int, Field(ge=2)] | None = None
+    # It is tried with these; None: the protocol's.
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)] | None = None
 
     @property
     def learns_from(self) -> tuple[str, ...]:
