@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from energy_dissagregation_mlops.errors import DataError
@@ -24,6 +24,7 @@ def disaggregator(sample_period: float) -> Disaggregator:
     return Disaggregator(card().model_copy(update={"sample_period": sample_period}), moving_mean)
 
 
+@example(period=7.3, first=1, power=[0.0, 0.0, 0.0, 0.0, 17251.2109375], off=0.0, step=1.0)
 @given(
     period=st.sampled_from([0.1, 1.0, 6.0, 7.3, 60.0]),
     first=st.integers(1, 30_000_000),

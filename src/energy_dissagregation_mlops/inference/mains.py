@@ -100,6 +100,8 @@ def _on_grid(
     period = disaggregator.card.sample_period
     if not 0 < len(time) <= (max_samples or len(time)):
         return None
+    if not float(period).is_integer():  # times on such a grid are rounded, and what they span with them
+        return None
     grid = (np.floor(time[0] / period) + np.arange(len(time))) * period
     if not ((time == grid).all() and power.min() >= 0 and power.max() <= MAX_MAINS_POWER):  # NaN is neither
         return None
