@@ -68,8 +68,7 @@ def fit(
 
     Raises:
         ConfigError: the teachers answer for something else, the series can't be trained on, the checkpoint is of
-            another run, or the loss
-            is no longer a number.
+            another run, or the loss is no longer a number.
         KeyboardInterrupt: after the state was written.
     """
     split = split_of(series, config, network)
