@@ -145,6 +145,19 @@ def test_without_calibration_there_is_no_interval(disaggregator: Disaggregator, 
         predict(mains, disaggregator, tmp_path / "b.csv", zone=ZoneInfo("UTC"), intervals=True)
 
 
+def test_readings_that_come_too_seldom_are_told_and_get_no_verdict(
+    calibrated: Bundle, tmp_path: Path
+) -> None:
+    disaggregator = Disaggregator.load(calibrated)
+    power = np.full(6 * 1440, 100, np.float32)
+    mains = MainsSeries(start=T0, power=power, source_period=1800, counts=Counts(readings=288))
+    result = predict(mains, disaggregator, tmp_path / "out.parquet", zone=ZoneInfo("UTC"))
+    assert result.absent == () and result.presence == [None, None] and result.whole is None
+    assert any("every 30 min" in note for note in result.notes)
+    with pytest.raises(ConfigError, match="leave out --intervals"):
+        predict(mains, disaggregator, tmp_path / "b.csv", zone=ZoneInfo("UTC"), intervals=True)
+
+
 def test_all_tables_leave_out_what_is_probably_not_there(calibrated: Bundle, tmp_path: Path) -> None:
     """A kettle once in six days, with odds that say there is none."""
     disaggregator = Disaggregator.load(calibrated)

@@ -54,6 +54,13 @@ def test_the_shorter_the_less_is_said() -> None:
     assert found[-1] == 0.5
 
 
+def test_what_nearly_every_home_has_is_thought_there_until_much_speaks_against_it() -> None:
+    doubtful = evidence(7)
+    half, nearly_all = MODEL.probability(doubtful), MODEL.probability(doubtful, prior=0.98)
+    assert nearly_all / (1 - nearly_all) == pytest.approx(49 * half / (1 - half))
+    assert MODEL.probability(evidence(0), prior=0.98) == 0.98
+
+
 def test_rows_that_do_not_ascend_are_refused() -> None:
     with pytest.raises(ValidationError, match="ascending days"):
         PresenceModel(rows=(row(7), row(1)), num_homes=1)

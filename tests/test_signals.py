@@ -57,6 +57,31 @@ def test_a_short_gap_is_filled_and_counted_and_a_long_one_is_missing() -> None:
     assert result.counts.missing_samples == 16
 
 
+def test_a_meter_that_comes_to_report_less_often_is_held_until_it_reports_again() -> None:
+    quick, slow = T0 + 10 * np.arange(1000), T0 + 9990 + 300 * np.arange(1, 1001)
+    result = resampled(np.append(quick, slow), np.full(2000, 100.0))
+    assert result.counts.gaps == 5  # until most of the steps before are the new ones
+    assert np.isfinite(result.power).mean() > 0.99
+
+
+def test_a_meter_that_comes_to_report_more_often_is_not_held_over_its_gaps() -> None:
+    hours = T0 + 3600 * np.arange(1000)
+    minutes = hours[-1] + np.cumsum(np.where(np.arange(3000) % 100 == 99, 2400, 60))
+    result = resampled(np.append(hours, minutes), np.full(4000, 100.0))
+    assert result.counts.gaps == 30
+    assert result.counts.missing_samples == 30 * 39
+
+
+def test_readings_out_of_order_have_the_period_of_those_in_order() -> None:
+    rng = np.random.default_rng(0)
+    time = T0 + 60 * np.flatnonzero(np.arange(5000) % 40 > 8)
+    power = rng.uniform(50, 3000, len(time))
+    order = rng.permutation(len(time))
+    sorted_, shuffled = resampled(time, power), resampled(time[order], power[order])
+    assert shuffled.source_period == sorted_.source_period == 60
+    np.testing.assert_allclose(shuffled.power, sorted_.power)
+
+
 def test_a_sample_of_which_less_than_half_is_measured_is_missing() -> None:
     late = resampled(T0 + 36 + 6 * np.arange(14), np.full(14, 100.0))
     half = resampled(T0 + 30 + 6 * np.arange(15), np.full(15, 100.0))
@@ -96,6 +121,14 @@ def test_a_frozen_meter_is_found_whether_it_freezes_inside_a_chunk_or_across() -
     for begin in range(0, 2000, 1050):
         split.add(readings(time[begin : begin + 1050], power[begin : begin + 1050]))
     np.testing.assert_array_equal(split.result().power, whole.power)  # type: ignore[union-attr]
+
+
+def test_a_home_at_rest_is_no_frozen_meter_where_the_rule_has_a_least_power() -> None:
+    time, power = T0 + 60 * np.arange(600), np.repeat([80.0, 2500.0], 300)
+    result = resampled(time, power, frozen_duration=7200.0, frozen_above=500.0)
+    assert result.counts.frozen == 300
+    assert len(result.power) == 300  # nothing after them
+    assert result.power.max() == 80
 
 
 def test_ten_equal_readings_of_a_slow_meter_are_not_frozen() -> None:

@@ -29,6 +29,7 @@ from energy_dissagregation_mlops.files import atomic_file
 from energy_dissagregation_mlops.inference.calibrated import Calibrated, without
 from energy_dissagregation_mlops.inference.disaggregator import BLOCK, Disaggregator
 from energy_dissagregation_mlops.inference.mains import MainsSeries, doubt, mains_series
+from energy_dissagregation_mlops.inference.quality import is_judged, notes, too_large
 from energy_dissagregation_mlops.inference.summary import DayEnergy, Summary
 from energy_dissagregation_mlops.intervals import Interval
 from energy_dissagregation_mlops.vocabulary import (
@@ -57,6 +58,7 @@ class Prediction:
     whole: Interval | None  # (A,) kWh of the whole span; None where the bundle gives no intervals
     presence: list[float | None]  # (A,) probability that the home has each appliance
     absent: tuple[str, ...]  # what it probably does not have, and is said to draw nothing
+    notes: tuple[str, ...]  # what to know of the readings, and of what is said, before one trusts it
 
 
 def read_mains(
@@ -106,7 +108,7 @@ def predict(
         progress: told of samples done and in all.
 
     Raises:
-        ConfigError: ``output`` ends in something else, or the bundle gives no intervals.
+        ConfigError: ``output`` ends in something else, or the bundle gives no intervals, or none for such readings.
         EdmlopsError: it can't be written.
     """
     files = _files(output)
@@ -115,6 +117,13 @@ def predict(
         raise ConfigError(
             f"{card.reference} was never calibrated, so it gives no intervals: run `edmlops calibrate`"
         )
+    if not is_judged(mains, period=card.sample_period):
+        calibrated = None
+        if intervals:
+            raise ConfigError(
+                f"{card.reference} knows no intervals for readings like these, a sample every {mains.source_period:g} s, "
+                f"{mains.counts.negative:,} below 0 W: leave out --intervals"
+            )
     summary = Summary.of(card.appliances, sample_period=card.sample_period, zone=zone, calibrated=calibrated)
     asked = calibrated if intervals else None
     with ExitStack() as stack:
@@ -148,6 +157,7 @@ def predict(
     return Prediction(
         files=files, mains=mains, days=days, activations=activations, whole=daily.whole,
         presence=summary.presence, absent=tuple(name for name, gone in names if gone),
+        notes=(*notes(mains, period=card.sample_period), *too_large(summary.uses())),
     )  # fmt: skip
 
 

@@ -3,7 +3,8 @@
 A network that meets a home without a dishwasher may still see one now and then. What it says then looks
 different: rarer, less sure, no two uses alike. A logistic model on a few figures of a whole period turns that
 into a probability; there is one for periods of a day, a week and four weeks, so that a short period, which
-shows little, gets an answer in the middle. Half of the homes are taken to have the appliance beforehand.
+shows little, gets an answer in the middle. Half of the homes are taken to have the appliance beforehand, but for
+what nearly every home has.
 
 Plain Python on purpose: it is worked out for every answer, over a handful of uses.
 """
@@ -19,6 +20,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 ABSENT_BELOW = 0.2  # probability under which nothing is said to be used
+PRIOR = {"fridge": 0.98}  # of homes that have it; of all others half, as they were learned from
 LEAST_DAYS = 3.0  # measured: of less there is a probability, and no verdict
 FEATURES = (
     "logarithm of 1 + uses a day", "logarithm of 1 + 10 kWh a day", "mean on-probability while said on",
@@ -53,17 +55,17 @@ class PresenceModel(_Record):
             raise ValueError("expected rows of ascending days")
         return self
 
-    def probability(self, evidence: Evidence) -> float:
-        """That the home has the appliance."""
+    def probability(self, evidence: Evidence, *, prior: float = 0.5) -> float:
+        """That the home has the appliance, where ``prior`` of the homes have it."""
         if evidence.days <= 0:
-            return 0.5
+            return prior
         row = min(self.rows, key=lambda each: abs(math.log(each.days / evidence.days)))
         figures = zip(features(evidence), row.weights, row.centres, strict=True)
         odds = row.bias + sum(
             weight * (value - centre) for value, weight, centre in figures if value == value
         )
         # What is shorter than anything that was learnt from says less.
-        odds *= min(1.0, evidence.days / self.rows[0].days)
+        odds = odds * min(1.0, evidence.days / self.rows[0].days) + math.log(prior / (1 - prior))
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, odds))))
 
 

@@ -42,6 +42,7 @@ REFUSALS_SHOWN = 5
 HOURS_PER_DAY = 24.0
 ID_DIGITS = 8  # of a run's identity or a hash
 NO_INTERVALS = "This model was never calibrated, so it gives no intervals: `edmlops calibrate` does it."
+_DAYS_OF_ALL = 14  # a home uses what it has in so many
 LOW_COVERAGE = 0.8  # below it a person is told how to hold readings longer
 
 
@@ -329,7 +330,9 @@ def show_prediction(made: Prediction, card: Card) -> None:
         rows,
         caption=caption,
     )
-    _show_presence(made, card)
+    _show_presence(made, card, days=measured / SECONDS_PER_DAY)
+    for note in made.notes:
+        output().print(note, style="yellow", markup=False, highlight=False)
     if coverage < LOW_COVERAGE:
         output().print(
             f"Only {100 * coverage:.0f} % of the span is measured: a reading is held for {card.max_gap:g} s at most. "
@@ -350,13 +353,15 @@ def _ends(made: Prediction, card: Card) -> dict[str, str]:
     }
 
 
-def _show_presence(made: Prediction, card: Card) -> None:
+def _show_presence(made: Prediction, card: Card, *, days: float) -> None:
     if card.calibration is None:
         output().print(NO_INTERVALS, style="yellow")
     for name, presence in zip(card.appliance_names, made.presence, strict=True):
         if name in made.absent and presence is not None:
             output().print(
-                f"{name}: probably not in this home (probability {presence:.2f} that it is), so it is said to draw nothing",
+                f"{name}: probably not in this home (probability {presence:.2f} that it is)"
+                + (f", or not used in these {days:.0f} days" if days < _DAYS_OF_ALL else "")
+                + ", so it is said to draw nothing",
                 style="yellow",
             )
 
@@ -365,10 +370,12 @@ def draw_prediction(
     title: str, mains: MainsSeries, disaggregator: Disaggregator, zone: ZoneInfo, path: Path
 ) -> None:
     """Draw a day of a home whose appliances nobody measured."""
+    from energy_dissagregation_mlops.inference.quality import is_judged
     from energy_dissagregation_mlops.inference.summary import answered
     from energy_dissagregation_mlops.report import DayPicture, draw_day
 
-    found, _ = answered(disaggregator, mains.power, start=mains.start)
+    judged = is_judged(mains, period=disaggregator.card.sample_period)
+    found, _ = answered(disaggregator, mains.power, start=mains.start, judged=judged)
     output().print(str(draw_day(DayPicture(title=title, found=found, true={}, zone=zone), path)))
 
 

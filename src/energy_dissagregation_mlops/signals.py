@@ -22,7 +22,9 @@ from energy_dissagregation_mlops.vocabulary import BoolArray, FloatArray, Readin
 MIN_FROZEN_READINGS = 20  # fewer identical readings are no proof of a frozen meter, however slow it is
 MAX_MAINS_POWER = 25_000.0  # W: no single-phase 100 A connection carries more (230 V x 100 A = 23 kW)
 PERIOD_READINGS = 1000  # so many readings tell the meter's own period
+FROZEN_DURATION, FROZEN_ABOVE = 7200.0, 500.0  # s and W: what a home's own meter is taken to be frozen by
 MIN_COVERAGE = 0.5  # a sample with less of it measured is missing
+_STEPS_BEFORE = 9  # so many steps before a pause tell whether it is one, or how the meter reports by now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +42,11 @@ class ResampleConfig:
 
     sample_period: float  # s
     max_gap: float = (
-        180.0  # s: a reading holds at most so long over a gap (or 1.5 times the meter's own period)
+        180.0  # s: a reading holds at most so long over a gap (or 1.5 times the meter's own period there)
     )
     max_power: float = float("inf")  # W: readings above it are clipped to it
     frozen_duration: float | None = None  # s: identical readings for so long are a frozen meter; None: never
+    frozen_above: float = 0.0  # W: below it they may be a home at rest
     on_rule: OnRule | None = None
 
 
@@ -94,6 +97,7 @@ class Resampler:
     _time: TimeArray = field(default_factory=lambda: np.empty(0))
     _power: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
     _source_period: float = 0.0
+    _steps_before: TimeArray = field(default_factory=lambda: np.empty(0))
     _first_times: TimeArray = field(default_factory=lambda: np.empty(0))
     _times_hash: hashlib._Hash = field(default_factory=hashlib.sha256)
     _powers_hash: hashlib._Hash = field(default_factory=hashlib.sha256)
@@ -121,7 +125,10 @@ class Resampler:
         if len(self._time):
             if not self._source_period:
                 self._source_period = self._median_step() or self.config.sample_period
-            self._take(np.append(self._time, self._time[-1] + self._source_period), self._power)
+            last = self._time[-1] + (
+                np.median(self._steps_before) if len(self._steps_before) else self._source_period
+            )
+            self._take(np.append(self._time, last), self._power)
             self._time, self._power = np.empty(0), np.empty(0, np.float32)
         if not self._pieces:
             return None
@@ -141,6 +148,7 @@ class Resampler:
     def _learn_period(self, time: TimeArray) -> None:
         """Take the meter's own period from its first readings, those without a number among them."""
         if len(self._first_times) < PERIOD_READINGS:
+            time = time if (time[1:] > time[:-1]).all() else np.sort(time)
             self._first_times = np.concatenate([self._first_times, time])[:PERIOD_READINGS]
             if len(self._first_times) == PERIOD_READINGS:
                 self._source_period = self._median_step() or self.config.sample_period
@@ -188,6 +196,8 @@ class Resampler:
             return None
         first, last = _equal_runs(power)
         frozen = (last - first >= MIN_FROZEN_READINGS - 1) & (time[last] - time[first] >= longest)
+        # What was limited is alike for another reason: a wrong unit, say.
+        frozen &= (power[first] >= self.config.frozen_above) & (power[first] < self.config.max_power)
         if not frozen.any():
             return None
         change = np.zeros(len(power) + 1, np.int8)
@@ -212,16 +222,22 @@ class Resampler:
         self._pieces.append(_integrated(time, hold, power, self.config.sample_period))
 
     def _hold_seconds(self, step: TimeArray) -> TimeArray:
-        """How long each reading holds: until the next, over a gap only as long as the meter's own period; in place."""
-        period = self._source_period
-        longest = max(self.config.max_gap, 1.5 * period)
-        pauses = np.flatnonzero(step > 1.5 * period)
-        if len(pauses) == 0:
-            return step
-        is_gap = step[pauses] > longest
-        self.counts.gaps += int(is_gap.sum())
-        self.counts.filled_seconds += float((step[pauses[~is_gap]] - period).sum())
-        step[pauses[is_gap]] = period
+        """How long each reading holds: until the next, over a gap only as long as the steps before it; in place.
+
+        A meter may change how often it reports, so what is a gap is told by the steps before it.
+        """
+        period, longest = self._source_period, self.config.max_gap
+        before = self._steps_before if len(self._steps_before) else np.full(_STEPS_BEFORE, period)
+        self._steps_before = np.concatenate([before, step[-_STEPS_BEFORE:]])[-_STEPS_BEFORE:]
+        pauses = step[step > 1.5 * period]
+        self.counts.filled_seconds += float((pauses[pauses <= longest] - period).sum())
+        long = np.flatnonzero(step > longest)
+        if len(long):
+            known = np.concatenate([before, step])
+            usual = np.median(np.lib.stride_tricks.sliding_window_view(known, _STEPS_BEFORE)[long], axis=1)
+            gaps = step[long] > 1.5 * usual
+            self.counts.gaps += int(gaps.sum())
+            step[long[gaps]] = usual[gaps]
         return step
 
     def _mean_power(self) -> tuple[int, FloatArray]:

@@ -124,6 +124,15 @@ def test_what_is_probably_not_there_draws_nothing_and_the_rest_has_it() -> None:
     assert {use.appliance for use in after.activations()} == {"fridge"}
     assert {use.appliance for use in before.activations()} == {"fridge", "kettle"}
     np.testing.assert_array_equal(settled(gone, mains(5), start=0.0).power, without_it.power)
+    daily = after.daily()
+    assert daily.interval is not None and daily.whole is not None
+    for interval in (daily.interval, daily.whole):
+        assert not np.any(interval.low[0]) and not np.any(interval.high[0])
+    np.testing.assert_array_equal(
+        settled(gone, mains(5), start=0.0, judged=False).power, gone.disaggregate(mains(5), start=0.0).power
+    )
+    _, unjudged = answered(gone, mains(5), start=0.0, judged=False)
+    assert unjudged.presence == [None, None] and not unjudged.absent.any() and unjudged.daily().whole is None
 
 
 def test_a_short_period_gets_no_verdict() -> None:

@@ -248,13 +248,27 @@ async def test_what_was_done_to_the_readings_is_counted_and_told(served: httpx.A
     }  # fmt: skip
     assert found["mains"][1] == 25_000
     assert quality["coverage"] == pytest.approx(5 / 62)
-    for word in ("no number", "already", "below 0 W", "25,000 W", "pauses"):
+    for word in ("no number", "already", "below 0 W", "25,000 W", "One pause"):
         assert any(word in note for note in quality["notes"]), word
 
 
 async def test_readings_coarser_than_the_model_are_told(served: httpx.AsyncClient) -> None:
     found = (await served.post("/v1/disaggregate", json=BODY | {"sample_period": 900})).json()
-    assert any("every 900 s" in note for note in found["quality"]["notes"])
+    assert any("every 15 min" in note for note in found["quality"]["notes"])
+
+
+async def test_nothing_is_said_to_be_absent_by_readings_that_could_not_show_it(
+    serve: Serve, calibrated: Bundle, registry: Registry
+) -> None:
+    registry.promote(calibrated.card.reference)
+    body = {"start": T0, "power": [100.0, 120.0] * 500, "parts": ["power_interval"]}
+    async with serve() as client:
+        for period, judged in ((60, True), (600, False)):
+            found = (await client.post("/v1/disaggregate", json=body | {"sample_period": period})).json()
+            kettle = found["appliances"]["kettle"]
+            assert [found["interval_level"] is not None, kettle["present"] is not None] == [judged] * 2
+            assert ("power_low" in kettle) is judged
+            assert not any(each["absent"] for each in found["appliances"].values()) or judged
 
 
 async def test_readings_in_an_hour_that_was_skipped_are_left_out(served: httpx.AsyncClient) -> None:

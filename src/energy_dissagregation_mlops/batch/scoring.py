@@ -16,6 +16,7 @@ from energy_dissagregation_mlops.errors import BundleError, DataError, UnknownNa
 from energy_dissagregation_mlops.inference.calibrated import without
 from energy_dissagregation_mlops.inference.disaggregator import BLOCK, Disaggregator
 from energy_dissagregation_mlops.inference.mains import MainsSeries, doubt
+from energy_dissagregation_mlops.inference.quality import is_judged
 from energy_dissagregation_mlops.inference.summary import Summary
 from energy_dissagregation_mlops.meter_csv.zones import zone as zone_of
 
@@ -92,8 +93,9 @@ def _score_home(
 ) -> None:
     card, place = disaggregator.card, zone_of(zone)
     summary = Summary.of(
-        card.appliances, sample_period=card.sample_period, zone=place, calibrated=disaggregator.calibrated
-    )
+        card.appliances, sample_period=card.sample_period, zone=place,
+        calibrated=disaggregator.calibrated if is_judged(mains, period=card.sample_period) else None,
+    )  # fmt: skip
     blocks = (mains.power[begin : begin + BLOCK] for begin in range(0, len(mains.power), BLOCK))
     held = []  # of one home: what it probably does not have is known at its end
     for part in disaggregator.stream(blocks, start=mains.start):

@@ -18,7 +18,7 @@ import numpy as np
 from energy_dissagregation_mlops.activations import Activations
 from energy_dissagregation_mlops.bundle import ApplianceCalibration, Card
 from energy_dissagregation_mlops.intervals import EnergyTables, Interval, power_interval
-from energy_dissagregation_mlops.presence import ABSENT_BELOW, LEAST_DAYS, Evidence
+from energy_dissagregation_mlops.presence import ABSENT_BELOW, LEAST_DAYS, PRIOR, Evidence
 from energy_dissagregation_mlops.vocabulary import (
     JOULES_PER_KWH,
     BoolArray,
@@ -78,7 +78,8 @@ class Calibrated:
             evidence = Evidence(
                 days=days, energy_kwh=energy, probability=sure, peaks=peaks[begin:end], durations=durations[begin:end]
             )  # fmt: skip
-            found.append(None if each.presence is None else each.presence.probability(evidence))
+            prior = PRIOR.get(each.appliance, 0.5)
+            found.append(None if each.presence is None else each.presence.probability(evidence, prior=prior))
         return found
 
 

@@ -19,7 +19,7 @@ from energy_dissagregation_mlops.bundle import Bundle, Card
 from energy_dissagregation_mlops.cores import available_cores
 from energy_dissagregation_mlops.inference.calibrated import Calibrated
 from energy_dissagregation_mlops.inference.runtimes import Answer, OnnxRuntime, Runtime
-from energy_dissagregation_mlops.signals import ResampleConfig, Resampler
+from energy_dissagregation_mlops.signals import FROZEN_ABOVE, FROZEN_DURATION, ResampleConfig, Resampler
 from energy_dissagregation_mlops.vocabulary import Disaggregation, FloatArray
 from energy_dissagregation_mlops.windows import Framing
 
@@ -62,11 +62,15 @@ class Disaggregator:
         return cls(card, OnnxRuntime(graph, threads=1), pool=pool)
 
     def resampler(self, *, max_power: float = float("inf"), max_gap: float | None = None) -> Resampler:
-        """What brings readings onto the bundle's grid, as its training data was."""
+        """What brings readings onto the bundle's grid, as its training data was; of what is learned from, a meter counts as
+        frozen sooner (``preprocessing``): hours at rest that are lost there cost nobody an answer.
+        """
         config = ResampleConfig(
             sample_period=self.card.sample_period,
             max_gap=self.card.max_gap if max_gap is None else max_gap,
             max_power=max_power,
+            frozen_duration=FROZEN_DURATION,
+            frozen_above=FROZEN_ABOVE,
         )
         return Resampler(config)
 

@@ -14,7 +14,13 @@ import numpy as np
 
 from energy_dissagregation_mlops.errors import DataError
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
-from energy_dissagregation_mlops.signals import MAX_MAINS_POWER, Counts, Resampled
+from energy_dissagregation_mlops.signals import (
+    FROZEN_ABOVE,
+    FROZEN_DURATION,
+    MAX_MAINS_POWER,
+    Counts,
+    Resampled,
+)
 from energy_dissagregation_mlops.vocabulary import SECONDS_PER_DAY, FloatArray, Readings
 
 # What no home's readings in W are like. 20 W is less than a fridge alone; a home's greatest sample in kW is 1 to 15.
@@ -104,6 +110,9 @@ def _on_grid(
         return None
     grid = (np.floor(time[0] / period) + np.arange(len(time))) * period
     if not ((time == grid).all() and power.min() >= 0 and power.max() <= MAX_MAINS_POWER):  # NaN is neither
+        return None
+    apart = max(1, int(FROZEN_DURATION / period))
+    if ((power[apart:] == power[:-apart]) & (power[apart:] >= FROZEN_ABOVE)).any():  # a frozen meter, perhaps
         return None
     energy = (power.astype(np.float64) * period).astype(np.float32)  # and back: as it is rounded there
     return MainsSeries(

@@ -138,6 +138,10 @@ class Summary:
         low, high = self.calibrated.energy.interval(
             spans[1:-1], hours=np.append(hours, hours.sum()), mains=spans[0]
         )
+        for end in (low, high):
+            end[self.absent & np.isfinite(end[:, -1])] = (
+                0  # sooner not there than an interval of 80 % may miss
+            )
         return Interval(low[:, :-1], high[:, :-1]), Interval(low[:, -1], high[:, -1])
 
     @property
@@ -202,7 +206,7 @@ class Summary:
 
 
 def answered(
-    disaggregator: Disaggregator, mains: FloatArray, *, start: float, zone: tzinfo = UTC
+    disaggregator: Disaggregator, mains: FloatArray, *, start: float, zone: tzinfo = UTC, judged: bool = True
 ) -> tuple[Disaggregation, Summary]:
     """Take a whole series apart, and judge it as a whole: what is probably not in the home draws nothing.
 
@@ -211,20 +215,25 @@ def answered(
         mains: (T,) W on the bundle's grid, NaN where missing.
         start: s since 1970 of the first sample.
         zone: of the local days.
+        judged: whether what is known of the bundle's errors holds for such readings (``quality.is_judged``); else there
+            are no intervals and nothing is said to be absent.
     """
     card = disaggregator.card
     found = disaggregator.disaggregate(mains, start=start)
     summary = Summary.of(
-        card.appliances, sample_period=card.sample_period, zone=zone, calibrated=disaggregator.calibrated
-    )
+        card.appliances, sample_period=card.sample_period, zone=zone,
+        calibrated=disaggregator.calibrated if judged else None,
+    )  # fmt: skip
     summary.add(found)
     return without(found, summary.absent), summary
 
 
-def settled(disaggregator: Disaggregator, mains: FloatArray, *, start: float) -> Disaggregation:
+def settled(
+    disaggregator: Disaggregator, mains: FloatArray, *, start: float, judged: bool = True
+) -> Disaggregation:
     """As ``answered``, without a summary: nothing is judged where nothing could be withheld."""
     measured = np.isfinite(mains).sum() * disaggregator.card.sample_period
-    if disaggregator.calibrated is None or measured < LEAST_DAYS * SECONDS_PER_DAY:
+    if not judged or disaggregator.calibrated is None or measured < LEAST_DAYS * SECONDS_PER_DAY:
         return disaggregator.disaggregate(mains, start=start)
     return answered(disaggregator, mains, start=start)[0]
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from energy_dissagregation_mlops.activations import Activations
 from energy_dissagregation_mlops.errors import UnknownNameError
 from energy_dissagregation_mlops.inference.mains import MainsSeries, mains_series
+from energy_dissagregation_mlops.inference.quality import is_judged, too_large
 from energy_dissagregation_mlops.inference.summary import DailyEnergy, Summary, answered, settled
 from energy_dissagregation_mlops.intervals import Interval
 from energy_dissagregation_mlops.monitoring import Comparison
@@ -68,11 +69,12 @@ def answer(asked: Asked, served: Served, *, form: Form, rules: Rules) -> bytes:
         asked.channels, served.disaggregator, whose="the readings", max_samples=rules.max_samples
     )
     likeness = served.compared(mains.power)
+    judged = is_judged(mains, period=served.bundle.card.sample_period)
     if form.media_type == CSV:
-        found = settled(served.disaggregator, mains.power, start=mains.start)
+        found = settled(served.disaggregator, mains.power, start=mains.start, judged=judged)
         return packed(_table(found, names), form)
     found, summary = answered(
-        served.disaggregator, mains.power, start=mains.start, zone=ZoneInfo(asked.time_zone)
+        served.disaggregator, mains.power, start=mains.start, zone=ZoneInfo(asked.time_zone), judged=judged
     )
     told = _Told(
         asked=asked, served=served, mains=mains, found=found, summary=summary, names=names, likeness=likeness
@@ -116,7 +118,7 @@ class _Told:
     def content(self) -> Record:
         """Everything that is wanted."""
         options, card, found = self.asked.options, self.served.bundle.card, self.found
-        calibrated = self.served.disaggregator.calibrated
+        calibrated = self.summary.calibrated
         sums = _sums(self.summary.daily(), options)
         content: Record = {
             "bundle": {"name": card.name, "version": card.version, "sha256": self.served.bundle.sha256},
@@ -136,15 +138,16 @@ class _Told:
         content["total"] = sums[MAINS]
         if options.wants(Part.QUALITY):
             content["quality"] = quality_of(
-                self.mains, self.likeness, period=card.sample_period, notes=self.asked.notes
-            )
+                self.mains, self.likeness, period=card.sample_period,
+                more=(*self.asked.notes, *too_large(self.summary.uses())),
+            )  # fmt: skip
         return content
 
     def _appliances(self, sums: dict[str, Record]) -> dict[str, Record]:
         options, found = self.asked.options, self.found
         uses = _uses(self.summary.uses()) if options.wants(Part.ACTIVATIONS) else None
         power = rounded(found.power) if options.wants(Part.POWER) else None
-        calibrated = self.served.disaggregator.calibrated
+        calibrated = self.summary.calibrated
         interval = calibrated.power(found) if calibrated and options.wants(Part.POWER_INTERVAL) else None
         presence, absent = self.summary.presence, self.summary.absent.tolist()
         content = {}

@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 from energy_dissagregation_mlops.inference.mains import mains_series
+from energy_dissagregation_mlops.inference.quality import is_judged
 from energy_dissagregation_mlops.inference.summary import settled
 from energy_dissagregation_mlops.service.answers import rounded
 from energy_dissagregation_mlops.service.readings import validated, watts
@@ -59,4 +60,4 @@ def disaggregated(power: FloatArray, served: Served, *, sample_period: float, ru
     measured = mains.power[: len(whole) - before]
     whole[before : before + len(measured)] = measured
     served.compared(whole)
-    return settled(served.disaggregator, whole, start=begin)
+    return settled(served.disaggregator, whole, start=begin, judged=is_judged(mains, period=period))

@@ -244,6 +244,7 @@ class QualityAnswer(_Answer):
     unsorted: int
     negative: int
     clipped: int
+    frozen: int
     filled_seconds: float
     gaps: int
     coverage: float = Field(description="share of the time from the first to the last reading that is known")
@@ -260,7 +261,7 @@ class DisaggregationAnswer(_Answer):
     num_samples: int
     time_zone: str
     interval_level: float | None = Field(
-        description="share of truths that lie between low and high; null for a bundle that was never calibrated"
+        description="share of truths that lie between low and high; null for a bundle that was never calibrated, or readings that its calibration does not speak of"
     )
     mains: Watts | None = None
     appliances: dict[str, ApplianceAnswer]

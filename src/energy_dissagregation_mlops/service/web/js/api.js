@@ -14,6 +14,7 @@
  * @property {number} unsorted
  * @property {number} negative
  * @property {number} clipped
+ * @property {number} frozen
  * @property {number} filled_seconds
  * @property {number} gaps
  * @property {number} coverage from 0 to 1

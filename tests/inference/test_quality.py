@@ -1,0 +1,69 @@
+"""What a person is told of their readings, and for which of them a model's own doubts hold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from energy_dissagregation_mlops.activations import Activations
+from energy_dissagregation_mlops.inference.mains import MainsSeries, mains_series
+from energy_dissagregation_mlops.inference.quality import is_judged, known_share, notes, too_large
+from energy_dissagregation_mlops.signals import Counts
+from energy_dissagregation_mlops.vocabulary import JOULES_PER_KWH, Readings
+
+from .test_mains import disaggregator
+
+T0 = 1_717_200_000.0
+
+
+def series(source_period: float = 60.0, power: object = (100.0,) * 10, **counts: int) -> MainsSeries:
+    return MainsSeries(
+        start=T0, power=np.asarray(power, np.float32), source_period=source_period,
+        counts=Counts(**({"readings": 100} | counts)),
+    )  # fmt: skip
+
+
+def test_whole_readings_as_fine_as_the_grid_need_no_word() -> None:
+    assert list(notes(series(), period=60)) == []
+    assert is_judged(series(), period=60)
+
+
+@pytest.mark.parametrize(("mains", "judged"), [
+    (series(90.0), True), (series(91.0), False), (series(1800.0), False),
+    (series(negative=5), True), (series(negative=6), False),
+])  # fmt: skip
+def test_doubts_are_not_known_of_coarse_readings_nor_of_a_home_that_exports(
+    mains: MainsSeries, judged: bool
+) -> None:
+    assert is_judged(mains, period=60) is judged
+    assert any("is not known for such readings" in note for note in notes(mains, period=60)) is not judged
+
+
+def test_notes_say_durations_and_shares_as_a_person_would() -> None:
+    (coarse, _) = notes(series(1800.0), period=60)
+    assert "every 30 min, and the model looks at every 1 min" in coarse
+    power = np.full(1000, 100.0)
+    power[3:7] = np.nan
+    (pause,) = notes(series(power=power, gaps=1), period=60)
+    assert pause.startswith("One pause is too long") and "known for 99.6 % of the time" in pause
+    assert known_share(series(power=power)) == 0.996
+
+
+def test_a_meter_that_is_stuck_counts_as_missing_on_the_grid_too() -> None:
+    power = np.random.default_rng(0).uniform(100, 3000, 1440).astype(np.float32)
+    power[300:600] = 80  # a home at rest
+    power[700:1000] = 2500
+    found = mains_series(
+        [[Readings(time=T0 + 60.0 * np.arange(1440), power=power)]], disaggregator(60.0), whose="they"
+    )
+    np.testing.assert_array_equal(np.flatnonzero(np.isnan(found.power)), np.arange(700, 1000))
+    assert any("300 readings repeat one value" in note for note in notes(found, period=60))
+
+
+def test_a_use_that_no_such_machine_takes_is_told() -> None:
+    uses = Activations(
+        appliances=("dishwasher", "kettle"), row=np.array([0, 0, 0, 1]), start=np.zeros(4), stop=np.ones(4),
+        energy=np.array([1.0, 3.5, 12.0, 9.0]) * JOULES_PER_KWH, peak=np.ones(4, np.float32),
+    )  # fmt: skip
+    (note,) = too_large(uses)
+    assert note.startswith("2 of the dishwasher's uses, 15.5 kWh in all, are above 3 kWh each")
