@@ -16,6 +16,7 @@ from energy_dissagregation_mlops.vocabulary import JOULES_PER_KWH
 
 _COARSE = 1.5  # times the bundle's period: readings further apart can't show what the model looks for
 _EXPORTING = 0.05  # of the readings below 0 W: what else hides there nobody knows
+_TOLD = 0.1  # of an appliance's energy in such uses is worth a word
 # kWh: what one use does not take. Of 447 uses of two dishwashers and 31 that were said of a third home's, three were
 # above; a car that is charged at 2.3 kW, or a storage heater, is taken for one, and is above in 85 % and more of its energy.
 _MOST_OF_A_USE = {"dishwasher": 3.0, "washing machine": 6.0}
@@ -79,8 +80,9 @@ def too_large(uses: Activations) -> Iterator[str]:
     energy = uses.energy / JOULES_PER_KWH
     for row, name in enumerate(uses.appliances):
         most = _MOST_OF_A_USE.get(name, np.inf)
-        above = energy[(uses.row == row) & (energy > most)]
-        if len(above):
+        own = energy[uses.row == row]
+        above = own[own > most]
+        if above.sum() > _TOLD * own.sum():
             yield (
                 f"{len(above):,} of the {name}'s uses, {above.sum():.1f} kWh in all, are above {most:g} kWh each, more than "
                 "such a machine takes: a car's charger, a heater or an air conditioner may be taken for it."
