@@ -18,6 +18,7 @@ import numpy as np
 from energy_dissagregation_mlops.bundle import Bundle, Card
 from energy_dissagregation_mlops.cores import available_cores
 from energy_dissagregation_mlops.inference.calibrated import Calibrated
+from energy_dissagregation_mlops.inference.endless import EndlessHeat
 from energy_dissagregation_mlops.inference.runtimes import Answer, OnnxRuntime, Runtime
 from energy_dissagregation_mlops.signals import FROZEN_ABOVE, FROZEN_DURATION, ResampleConfig, Resampler
 from energy_dissagregation_mlops.vocabulary import Disaggregation, FloatArray
@@ -39,6 +40,7 @@ class Disaggregator:
         self._framing = Framing(
             window_length=card.window_length, margin=card.margin, alignment=card.alignment
         )
+        self._endless = EndlessHeat.of(card)
         self.calibrated = Calibrated.of(card)  # None for a bundle without calibration
         self._max_power = np.array([each.max_power for each in card.appliances], np.float32)[:, None]
 
@@ -85,7 +87,7 @@ class Disaggregator:
         first = self._framing.numbered(since_1970)
         answer = self._unanswered(mains, since_1970)
         self._answer(answer, mains, first, first)
-        return answer
+        return self._endless.without(answer)
 
     def stream(self, blocks: Iterable[FloatArray], *, start: float) -> Iterator[Disaggregation]:
         """Take a series apart block by block, in memory that does not grow with it.
@@ -98,6 +100,9 @@ class Disaggregator:
             Consecutive pieces of the answer; each comes as soon as the samples after it that it
             depends on have come.
         """
+        return self._endless.without_in(self._streamed(blocks, start))
+
+    def _streamed(self, blocks: Iterable[FloatArray], start: float) -> Iterator[Disaggregation]:
         core, margin = self._framing.core, self._framing.margin
         since_1970 = round(start / self.card.sample_period)
         held_from = done = first = self._framing.numbered(since_1970)
