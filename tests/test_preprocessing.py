@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from energy_dissagregation_mlops import preprocessing
+from energy_dissagregation_mlops.datasets.opening import open_dataset
 from energy_dissagregation_mlops.errors import DataError, UnknownNameError
+from energy_dissagregation_mlops.meter_csv import Columns, Unit
 from energy_dissagregation_mlops.preprocessing import PreprocessConfig, preprocess
+from energy_dissagregation_mlops.settings import config_file
 from energy_dissagregation_mlops.store import Store
 from energy_dissagregation_mlops.vocabulary import Channel, FloatArray, Meter, Quantity, Readings, Source
 
@@ -131,12 +136,71 @@ def test_a_second_run_does_only_what_changed(
     assert done == ["house 2", "house 1"]
 
 
+def written(tmp_path: Path) -> Path:
+    """A home whose unit, zone and mains are for its owner to say."""
+    path = tmp_path / "home.csv"
+    rows = [f"2024-01-01T{i // 60:02}:{i % 60:02}:00,{1 + i % 7},{20 + i % 7}\n" for i in range(600)]
+    path.write_text("time,a,b\n" + "".join(rows))
+    return path
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"unit": Unit.KW},
+        {"mains": "b"},
+        {"time_zone": "America/New_York"},
+        {"appliances": (("kettle", "b"),)},
+    ],
+    ids=str,
+)
+def test_a_file_that_is_to_be_read_otherwise_is_read_again(
+    other: dict[str, Any], tmp_path: Path, store: Store
+) -> None:
+    path, first = written(tmp_path), Columns(mains="a")
+    second = replace(first, **other)
+    preprocess(open_dataset(path, columns=first), store, PreprocessConfig())
+    (again,) = preprocess(open_dataset(path, columns=second), store, PreprocessConfig())
+    (fresh,) = preprocess(open_dataset(path, columns=second), Store(tmp_path / "new"), PreprocessConfig())
+    assert again.manifest == fresh.manifest
+    np.testing.assert_array_equal(again.mains, fresh.mains)
+
+
+def test_a_changed_map_has_the_homes_made_again(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    homes = tmp_path / "CLEAN_House2.csv"
+    header = "Time,Unix,Aggregate," + ",".join(f"Appliance{i}" for i in range(1, 10)) + ",Issues\n"
+    rows = [f"x,{T0 + 8 * i:.0f},{100 + i % 7}{',1' * 9},0\n" for i in range(600)]
+    homes.write_text(header + "".join(rows))
+    done: list[str] = []
+
+    def made() -> list[str]:
+        done.clear()
+        preprocess(
+            open_dataset(homes), store, PreprocessConfig(), progress=lambda what, *_: done.append(what)
+        )
+        return done
+
+    assert made() and not made()
+    monkeypatch.setenv("CONFIGS_PATH", str(tmp_path))
+    (tmp_path / "datasets").mkdir()
+    text = config_file("datasets/refit.yaml").read_text()
+    (tmp_path / "datasets" / "refit.yaml").write_text(text.replace("kettle", "toaster"))
+    assert made()
+
+
+def test_what_was_read_by_is_told_only_where_something_was_chosen(tmp_path: Path, wires: Wires) -> None:
+    path = written(tmp_path)
+    assert "read_by" not in preprocessing._configuration(wires, CONFIG)
+    chosen = preprocessing._configuration(open_dataset(path, columns=Columns(mains="b")), CONFIG)
+    assert chosen["read_by"] == '{"mains": "b"}'
+
+
 def test_processes_give_what_one_gives(tmp_path: Path, make_house: object) -> None:
     homes = tmp_path / "homes.csv"
     lines = [f"{T0 + 10 * i:.0f},{100 + i % 7}\n" for i in range(2000)]
     homes.write_text("time,mains\n" + "".join(lines))
-    from energy_dissagregation_mlops.datasets.opening import open_dataset
-
     dataset = open_dataset(homes)
     config = PreprocessConfig()
     tasks = {1: preprocessing._tasks(dataset, 1, config) * 2}

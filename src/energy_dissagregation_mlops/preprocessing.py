@@ -203,7 +203,7 @@ def _write(
         appliances=names, meters=tuple(_record(meters[name]) for name in (MAINS, *names)),
         title=dataset.source.title, licence=dataset.source.licence, attribution=dataset.source.attribution,
         time_zone=dataset.source.time_zone, source_file=dataset.path.name, source_bytes=size,
-        source_modified_ns=modified, configuration=_configuration(config), notes=tuple(notes),
+        source_modified_ns=modified, configuration=_configuration(dataset, config), notes=tuple(notes),
     )  # fmt: skip
     store.write(manifest, power, on)
 
@@ -260,12 +260,14 @@ def _record(parts: list[tuple[Task, Resampled]]) -> MeterRecord:
     )
 
 
-def _configuration(config: PreprocessConfig) -> dict[str, float | str | None]:
+def _configuration(dataset: Dataset, config: PreprocessConfig) -> dict[str, float | str | None]:
     wanted = select(config.appliances)
-    return asdict(config) | {
+    found = asdict(config) | {
         "appliances": "; ".join(rule_text(each) for each in wanted),
         "package_version": __version__,
     }
+    # Where nothing was chosen it is left out: houses of before it was noted stay as they are.
+    return found | ({"read_by": dataset.source.read_by} if dataset.source.read_by else {})
 
 
 def rule_text(known: Appliance) -> str:
@@ -294,5 +296,5 @@ def _unchanged(dataset: Dataset, store: Store, config: PreprocessConfig, house: 
     return (
         manifest.source_file == dataset.path.name
         and (manifest.source_bytes, manifest.source_modified_ns) == (size, modified)
-        and manifest.configuration == _configuration(config)
+        and manifest.configuration == _configuration(dataset, config)
     )

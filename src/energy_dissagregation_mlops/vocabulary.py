@@ -80,6 +80,7 @@ class Source:
     licence: str = "unknown: ask whoever measured it"
     attribution: str = ""
     time_zone: str = "UTC"  # IANA name of the homes' local time
+    read_by: str = ""  # what decided on how it is read and is not in the file itself: a person's word, a map
 
 
 class Dataset(Protocol):

@@ -5,6 +5,8 @@ It does not read any readings, and does not know which of the meters a file hold
 
 from __future__ import annotations
 
+import hashlib
+
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -41,6 +43,7 @@ class DataSetMap(BaseModel):
             licence=self.licence,
             attribution=self.attribution,
             time_zone=self.time_zone,
+            read_by=f"map {hashlib.sha256(self.model_dump_json().encode()).hexdigest()}",
         )
 
 

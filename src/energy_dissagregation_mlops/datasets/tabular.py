@@ -42,7 +42,7 @@ class Tabular:
         self.path = path
         self.name = name or _slug(path)
         self._table = ParquetTable(path, columns) if _is_parquet(path) else MeterCsv(path, columns)
-        self.source = Source(title=path.name, time_zone=self.layout.time_zone)
+        self.source = Source(title=path.name, time_zone=self.layout.time_zone, read_by=columns.said)
 
     @classmethod
     def recognises(cls, path: Path) -> bool:

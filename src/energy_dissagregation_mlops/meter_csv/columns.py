@@ -6,9 +6,10 @@ does not look at values.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import lru_cache
 
@@ -56,6 +57,12 @@ class Columns:
     time_zone: str | None = None  # IANA name for times that name no zone; UTC
     day_first: bool | None = None  # whether 05/06/2024 is the fifth of June
     missing: str | None = None  # a column that is 1 where a row is to be left out; "missing" where it exists
+
+    @property
+    def said(self) -> str:
+        """What was said, as JSON; empty where all is left to be guessed."""
+        said = {name: value for name, value in asdict(self).items() if value not in (None, ())}
+        return json.dumps(said) if said else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
