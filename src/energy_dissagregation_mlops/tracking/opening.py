@@ -10,13 +10,14 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from energy_dissagregation_mlops.errors import TrackingError
+from energy_dissagregation_mlops.errors import EdmlopsError, TrackingError
 from energy_dissagregation_mlops.settings import MLFLOW_TRACKING_URI
 
 if TYPE_CHECKING:
@@ -77,9 +78,19 @@ class RunStore:
         """
         if self.file is not None and not self.file.is_file():
             raise TrackingError(f"{self.address} holds no run yet: `edmlops train` records the first")
-        try:
+        with self.asked():
             return self.open()
-        except ModuleNotFoundError:
+
+    @contextmanager
+    def asked(self) -> Iterator[None]:
+        """Ask for what is on record in the block.
+
+        Raises:
+            TrackingError: the store can't be read; of a server that is away one hears only when it is asked.
+        """
+        try:
+            yield
+        except (EdmlopsError, ModuleNotFoundError):
             raise
         except Exception as error:
             raise TrackingError(

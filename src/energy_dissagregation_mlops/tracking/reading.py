@@ -47,20 +47,21 @@ def recorded_runs(runs: RunStore, name: str | None = None) -> list[RecordedRun]:
         UnknownNameError: no run of such a model.
     """
     client = runs.open_existing()
-    names = {each.experiment_id: each.name for each in client.search_experiments()}
-    if name is not None and name not in names.values():
-        raise UnknownNameError("recorded model called", name, sorted(set(names.values()) - {"Default"}))
-    wanted = [identity for identity, each in names.items() if name in (None, each)]
-    found: list[RecordedRun] = []
-    token = None
-    while True:
-        page = client.search_runs(
-            wanted, max_results=_PAGE, order_by=["attributes.start_time DESC"], page_token=token
-        )
-        found += [_read(run, names[run.info.experiment_id]) for run in page]
-        token = page.token
-        if not token:
-            return found
+    with runs.asked():
+        names = {each.experiment_id: each.name for each in client.search_experiments()}
+        if name is not None and name not in names.values():
+            raise UnknownNameError("recorded model called", name, sorted(set(names.values()) - {"Default"}))
+        wanted = [identity for identity, each in names.items() if name in (None, each)]
+        found: list[RecordedRun] = []
+        token = None
+        while True:
+            page = client.search_runs(
+                wanted, max_results=_PAGE, order_by=["attributes.start_time DESC"], page_token=token
+            )
+            found += [_read(run, names[run.info.experiment_id]) for run in page]
+            token = page.token
+            if not token:
+                return found
 
 
 def compared(runs: RunStore, references: Sequence[str]) -> list[RecordedRun]:
@@ -76,7 +77,8 @@ def compared(runs: RunStore, references: Sequence[str]) -> list[RecordedRun]:
     """
     every = recorded_runs(runs)
     client = runs.open_existing()
-    return [_at_best(client, _named(reference, every)) for reference in references]
+    with runs.asked():
+        return [_at_best(client, _named(reference, every)) for reference in references]
 
 
 def _named(reference: str, runs: Sequence[RecordedRun]) -> RecordedRun:
