@@ -51,8 +51,8 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_been(tmp_path, step):
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path, report=interrupted_after(step))
     seen = []
-    resumed = train(tmp_path, resume=True, report=lambda progress: seen.append(progress.step))
-    assert min(seen) > step
+    resumed = train(tmp_path, resume=True, report=seen.append)
+    assert min(progress.step for progress in seen) > step
     assert same_weights(resumed, whole)
     assert history_text(resumed.history) == history_text(whole.history)
 
@@ -155,8 +155,25 @@ def test_progress_is_told_to_the_end(tmp_path):
     assert [progress.step for progress in seen] == [10, 20, 20, 30, 40, 40, 50, 60, 60]
     assert [progress.epoch for progress in seen] == [1, 1, 1, 2, 2, 2, 3, 3, 3]
     assert all(progress.steps == 60 and progress.samples_per_second > 0 for progress in seen)
-    ends = [progress.validation for progress in seen if progress.validation]
-    assert ends == [epoch.validation for epoch in fitted.history]
+    ends = [progress for progress in seen if progress.validation]
+    assert [end.validation for end in ends] == [epoch.validation for epoch in fitted.history]
+    scores = [epoch.validation.score for epoch in fitted.history]
+    assert [end.best for end in ends] == [min(scores[: end.epoch]) for end in ends]
+
+
+def test_a_resumed_run_knows_the_best_of_what_was_before(tmp_path, monkeypatch):
+    scores = iter([0.5, 0.9, 0.7])
+
+    def validation(*_):
+        return replace(validate(*_), score=next(scores))
+
+    validate = loop.validate
+    monkeypatch.setattr(loop, "validate", validation)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, report=interrupted_after(30))
+    seen = []
+    train(tmp_path, resume=True, report=seen.append)
+    assert {progress.best for progress in seen} == {0.5}
 
 
 def test_a_history_without_a_number_in_it_survives_being_written():

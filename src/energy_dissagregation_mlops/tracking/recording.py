@@ -91,7 +91,6 @@ class Recording:
         self._address = runs.address
         self._client: MlflowClient | None = None
         self._run = ""
-        self._best = math.inf
         self._told_epoch = 0
         try:
             client = runs.open()
@@ -99,7 +98,6 @@ class Recording:
             unfinished = _unfinished(client, experiment, facts) if resume else None
             self._run = unfinished or _begun(client, experiment, facts)
             client.update_run(self._run, status="RUNNING")
-            self._best = client.get_run(self._run).data.metrics.get(BEST, math.inf)
             self._client = client
         except ModuleNotFoundError as error:
             self._give_up(f"{error.name} is not installed here")
@@ -118,8 +116,8 @@ class Recording:
             self._told_epoch = progress.epoch
         if progress.validation is not None:
             metrics |= metrics_of(progress.validation)
-            if progress.validation.score < self._best:
-                self._best = metrics[BEST] = progress.validation.score
+            if math.isfinite(progress.best):
+                metrics[BEST] = progress.best
         if metrics:
             self._do(lambda client: _log(client, self._run, metrics, epoch=progress.epoch))
 

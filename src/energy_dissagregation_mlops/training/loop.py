@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -181,8 +182,11 @@ class _Loop:
             return None
         return validate(self._stepper.averaged, self._validation, self._process)
 
+    def _kept(self) -> Validation | None:
+        return self._history[self._best_epoch - 1].validation if self._best_epoch else None
+
     def _take_result(self, result: EpochResult) -> None:
-        best = self._history[self._best_epoch - 1].validation if self._best_epoch else None
+        best = self._kept()
         self._history.append(result)
         self._loss_sum.zero_()
         # Where nothing is known the score is no number, and the last weights are kept.
@@ -206,6 +210,7 @@ class _Loop:
         return total / max(done, 1)
 
     def _tell(self, loss: float, *, speed: float, validation: Validation | None = None) -> None:
+        best = self._kept()
         self._report(
             Progress(
                 epoch=(self.step - 1) // self._steps_per_epoch + 1,
@@ -215,6 +220,7 @@ class _Loop:
                 loss=loss,
                 samples_per_second=speed,
                 validation=validation,
+                best=math.nan if best is None else best.score,
             )
         )
 

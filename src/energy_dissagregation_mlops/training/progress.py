@@ -6,6 +6,7 @@ It does not know how it is shown.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol
@@ -27,6 +28,9 @@ class Progress:
     loss: float  # mean of this epoch so far
     samples_per_second: float  # of this epoch, all processes together
     validation: Validation | None = None  # once, at the end of an epoch
+    best: float = (
+        math.nan
+    )  # score of the epoch that is kept so far, of whatever was resumed too; nan where there is none
 
 
 class Report(Protocol):

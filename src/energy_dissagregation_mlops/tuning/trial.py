@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -98,7 +99,7 @@ def run(task: Task) -> Outcome:
     store, registry = Store(task.store), Registry(task.models)
     checkpoint = task.storage.with_suffix("") / f"{_named(task.config)}.pt"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    best = float("inf")
+    best = math.nan
 
     try:
         facts = facts_of(store, registry, task.config)
@@ -113,7 +114,7 @@ def run(task: Task) -> Outcome:
                     os._exit(1)  # nobody waits for it any more
                 recording.report(progress)
                 if progress.validation is not None:
-                    best = min(best, progress.validation.score)
+                    best = progress.best
                     trial.report(best, progress.epoch)
                     if trial.should_prune():
                         raise _LagsBehindError
