@@ -93,9 +93,20 @@ def test_several_processes_write_what_one_writes(
     three_homes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recording, "_DAYS_WORTH_A_PROCESS", 3)
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(recording, "available_cores", lambda: 2)
     together = simulate(tmp_path / "together.h5", houses=3, days=2, seed=7)
     assert together.read_bytes() == three_homes.read_bytes()
+
+
+def test_no_more_processes_are_started_than_there_are_cores_to_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    monkeypatch.setattr(recording, "pool", lambda _: pytest.fail("a process was started"))
+    job = recording._Job(path=tmp_path / "1.h5", ranges=simulation_ranges(), house=1, days=1000, seed=0)
+    with recording._written([job] * 4):
+        pass
 
 
 def test_progress_counts_the_houses(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from typing import Self
 import h5py
 import numpy as np
 
-from energy_dissagregation_mlops.cores import interrupts_held, pool
+from energy_dissagregation_mlops.cores import available_cores, interrupts_held, pool
 from energy_dissagregation_mlops.datasets.new_hdf5 import NewHdf5, new_hdf5
 from energy_dissagregation_mlops.datasets.nilmtk_writer import (
     DatasetDescription,
@@ -138,7 +137,7 @@ def simulate(
 @contextmanager
 def _written(jobs: list[_Job]) -> Iterator[Iterator[Path]]:
     """The jobs' files, in their order, each as soon as it is there."""
-    processes = min(len(jobs), os.cpu_count() or 1, sum(job.days for job in jobs) // _DAYS_WORTH_A_PROCESS)
+    processes = min(len(jobs), available_cores(), sum(job.days for job in jobs) // _DAYS_WORTH_A_PROCESS)
     if processes < 2:
         yield map(_write_house, jobs)
         return
