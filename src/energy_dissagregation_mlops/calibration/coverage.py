@@ -17,7 +17,7 @@ import numpy as np
 from energy_dissagregation_mlops.bundle import ApplianceCard
 from energy_dissagregation_mlops.calibration.tables import Said, SpanEnergies
 from energy_dissagregation_mlops.intervals import ApplianceIntervals, EnergyTables, power_interval
-from energy_dissagregation_mlops.vocabulary import BoolArray
+from energy_dissagregation_mlops.vocabulary import JOULES_PER_KWH, BoolArray
 
 HOURS_PER_DAY = 24.0
 
@@ -62,7 +62,7 @@ def _share(held: BoolArray, where: BoolArray) -> float:
 
 
 def _whole_held(energy: EnergyTables, said: Said) -> bool:
-    kept, kwh = said.kept, said.sample_period / 3.6e6
+    kept, kwh = said.kept, said.sample_period / JOULES_PER_KWH
     true, power, mains = (
         float(row[kept].sum(dtype=np.float64)) * kwh for row in (said.true, said.power, said.mains)
     )

@@ -13,8 +13,6 @@ from energy_dissagregation_mlops.bundle import Card
 from energy_dissagregation_mlops.store import StoredHouse
 from energy_dissagregation_mlops.vocabulary import SIMULATED, BoolArray, FloatArray
 
-Span = tuple[int, int]  # its first sample, and the first after it
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownHome:
