@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from energy_dissagregation_mlops import settings
 from energy_dissagregation_mlops.config import Flags, load_run
 from energy_dissagregation_mlops.errors import ConfigError, UnknownNameError
+from energy_dissagregation_mlops.training.config import TrainingConfig
 
 
 @pytest.fixture
@@ -33,6 +35,12 @@ def test_a_flag_beats_the_environment_which_beats_the_file_which_beats_the_defau
     assert load_run(written, Flags()).training.epochs == 9
     run = load_run(written, Flags(epochs=11))
     assert (run.name, run.training.epochs, run.training.lr, run.training.batch_size) == ("mine", 11, 0.01, 32)
+
+
+def test_the_defaults_of_the_environment_are_those_of_training() -> None:
+    variables = (settings.TRAIN_EPOCHS, settings.TRAIN_BATCH_SIZE, settings.TRAIN_LR)
+    config = TrainingConfig()
+    assert [each.default for each in variables] == [config.epochs, config.batch_size, config.lr]
 
 
 def test_what_takes_no_effect_is_warned_about(

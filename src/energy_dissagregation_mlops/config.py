@@ -1,7 +1,8 @@
 """A run's configuration: a YAML file of choices, put in order with flags and the environment.
 
-A flag beats the environment, which beats the file, which beats the default. Whatever is set and takes
-no effect is warned about. What each field of ``training`` and ``network_options`` means is told where
+A flag beats the environment, which beats the file, which beats the default; a weaker one that says something
+else is warned about. A run of members is no training: of the file's network, its options and ``training`` only
+what is kept for validation counts, and nothing is said of the rest. What each field of ``training`` and ``network_options`` means is told where
 it is used.
 """
 

@@ -77,7 +77,7 @@ class Trial:
     bundle: str | None  # its reference among the arena's own
     bundle_sha256: str | None
     git_commit: str | None  # of the code that trained it
-    samples_per_second: float  # of mains, all appliances at once; nan where nothing is computed
+    samples_per_second: float  # of mains, all appliances at once
     houses: tuple[HouseScore, ...]
 
 
