@@ -7,8 +7,10 @@ back to full rate and two dense layers: 1.94 million weights for one appliance a
 window answers for all of its samples, as published.
 
 Differences: the appliances of a run share one trunk; blocks normalise before each part instead of after;
-nothing is masked in training and the loss is this package's; scales are buffers; power is never negative,
-and an on-state follows from it (``layers.regression``); a missing sample counts as 0 W.
+nothing is masked in training; the loss is this package's (``training.losses``), where the authors' code
+(Yueeeeeeee/BERT4NILM, trainer.py) sums KL of softmax(power / 0.1), MSE, a soft margin of on-states, and C0 times L1
+where on; scales are buffers; power is never negative, and an on-state follows from it (``layers.regression``); a
+missing sample counts as 0 W.
 
 Shapes: N windows, L window_length, D width, A appliances; K is L.
 """

@@ -3,10 +3,10 @@
 Per sample and appliance: the cross entropy of its on-state, and the error of its power in units of its
 power while on. A gated network's power is compared where the appliance is on, and nowhere else: an
 absolute error over all samples is least where the answer is the median, which is off, and a power head
-that has sunk to zero stays there. Without a gate the error counts as its square, over all samples, as in the
-papers of the networks that are regressions: its least is the mean, not the median. Where teachers speak too, a
-share of both terms follows them instead: their on-probability, and the power that they say, as far as they are sure of
-it. Unknown samples count for nothing. Sums are divided by the number of known samples in the whole batch, over all
+that has sunk to zero stays there. Without a gate the error counts as its square, over all samples: its least
+is the mean, not the median. The authors of seq2point and NILMFormer have it alone; BERT4NILM's sum it with three other
+terms. Where teachers speak too, a share of both terms follows them instead: their on-probability, and the power that
+they say, as far as they are sure of it. Unknown samples count for nothing. Sums are divided by the number of known samples in the whole batch, over all
 processes: their gradients then add up to those of one process.
 
 Shapes: N windows, A appliances, K core.
