@@ -8,13 +8,16 @@ transformer blocks whose attention leaves out a sample's own; the statistics joi
 its sizes (width 96, 3 blocks, 8 heads) it has 383 thousand weights for one appliance. A window answers
 for all of its samples, as published.
 
-Differences, each because one contract serves every network here:
+Differences, most because one contract serves every network here:
 - Appliances share the trunk; in the paper each has a network of its own. The head and the projection of
   the statistics have a row for each.
+- ``nilmformer-*`` of ``configs/benchmarks/refit_simulated_60s.yaml`` have no dropout, for speed.
 - No timestamps go in. Where the paper encodes minute, hour, weekday and month (TimeRPE), here stands the
   sample's place in its window, in as many channels: a network sees mains and nothing else.
 - A missing sample counts for nothing in the statistics, and as their mean after them.
 - Groups in place of batches are normalised, so that training and serving compute alike.
+- Blocks add to what came in (``layers.transformer``). The authors' code normalises first and adds to that:
+  x = norm(x); x = x + attention(x).
 - Power is never negative, and an on-state follows from it (``layers.regression``).
 
 Shapes: N windows, L window_length, D width, A appliances; K is L.
