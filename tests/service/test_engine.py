@@ -145,6 +145,23 @@ def test_an_error_of_the_work_comes_out_as_it_is(promoted: Registry) -> None:
     asyncio.run(scenario())
 
 
+def test_work_that_ends_as_its_time_is_up_is_answered(promoted: Registry) -> None:
+    async def scenario() -> None:
+        async with started(
+            promoted, limits=EngineLimits(threads=1, max_concurrent=1, time_limit=0.2)
+        ) as engine:
+            gate = threading.Event()
+
+            def end_late() -> None:
+                gate.set()
+                time.sleep(0.3)  # the loop finds the result and the time limit at once
+
+            asyncio.get_running_loop().call_later(0.1, end_late)
+            assert await engine.run(lambda _: gate.wait(PATIENCE))
+
+    asyncio.run(scenario())
+
+
 def test_work_knows_the_context_of_its_request(promoted: Registry) -> None:
     request: ContextVar[str] = ContextVar("request", default="none")
 

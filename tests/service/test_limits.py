@@ -10,11 +10,13 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
 from energy_dissagregation_mlops.service import problems
+from energy_dissagregation_mlops.service.bodies import Bodies
 from energy_dissagregation_mlops.service.envelope import Envelope
 from energy_dissagregation_mlops.service.problems import Problem
+from energy_dissagregation_mlops.service.rules import Rules
 
 pytestmark = pytest.mark.anyio
 
@@ -289,6 +291,16 @@ async def test_a_body_that_does_not_come_is_given_up(serve: Serve) -> None:
 
     async with serve(body_time_limit=0.1) as client:
         told(await client.post("/predict", content=slow(), headers=JSON), 408)
+
+
+async def test_what_takes_long_after_the_body_is_not_told_to_be_the_body() -> None:
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": b"{}"}
+
+    request = Request({"type": "http", "headers": []}, receive)
+    with pytest.raises(TimeoutError, match="of the work"):
+        async with Bodies(Rules()).of(request):
+            raise TimeoutError("of the work")
 
 
 async def test_bodies_that_wait_are_bounded_in_all(serve: Serve) -> None:

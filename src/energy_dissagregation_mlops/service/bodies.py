@@ -41,9 +41,16 @@ class Bodies:
         before = self._held
         pieces: list[bytes] = []
         try:
-            async with asyncio.timeout(self._rules.body_time_limit):
-                await self._read(request, pieces)
+            await self._read(request, pieces)
             yield b"".join(pieces)
+        finally:
+            self._held -= sum(map(len, pieces))
+            assert self._held >= 0, before
+
+    async def _read(self, request: Request, pieces: list[bytes]) -> None:
+        try:
+            async with asyncio.timeout(self._rules.body_time_limit):
+                await self._take(request, pieces)
         except TimeoutError:
             raise RequestError(
                 408, f"the body was not there within {self._rules.body_time_limit:g} s: send it faster, or compressed",
@@ -53,11 +60,8 @@ class Bodies:
             raise RequestError(
                 400, "the connection was closed before the body was there: send it again"
             ) from None
-        finally:
-            self._held -= sum(map(len, pieces))
-            assert self._held >= 0, before
 
-    async def _read(self, request: Request, pieces: list[bytes]) -> None:
+    async def _take(self, request: Request, pieces: list[bytes]) -> None:
         limit, size = self._rules.max_body_bytes, 0
         announced = request.headers.get("Content-Length", "")
         if announced.isascii() and announced.isdecimal() and int(announced) > limit:

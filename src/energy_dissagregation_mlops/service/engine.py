@@ -179,7 +179,7 @@ class Engine:
                 return await asyncio.wrap_future(future)
         except TimeoutError:
             if future.done() and not future.cancelled():
-                raise  # the work's own
+                return future.result()  # or the work's own error: it ended as the time was up
             self.telemetry.refused("time limit")
             raise TimeLimitError(
                 f"no answer within {self.limits.time_limit:g} s: send fewer readings at a time"
