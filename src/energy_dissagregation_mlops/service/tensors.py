@@ -116,7 +116,7 @@ def taken_apart(body: bytes, json_length: str | None, rules: Rules) -> Inference
 def _length(given: str | None, size: int) -> int:
     if given is None:
         return size
-    if not (given.isascii() and given.isdecimal() and int(given[:12]) <= size):
+    if not (given.isascii() and given.isdecimal() and len(given) <= 12 and int(given) <= size):
         raise RequestError(
             400, f"expected the JSON's bytes, at most {size}; found {given[:20]!r}", field=JSON_LENGTH
         )
