@@ -204,6 +204,18 @@ async def test_a_meters_csv_goes_through_its_reader(served: httpx.AsyncClient) -
     assert "quality" not in found
 
 
+@pytest.mark.parametrize(("said", "day"), [("true", "2024-03-06"), ("false", "2024-06-03")])
+async def test_dates_that_can_be_read_two_ways_are_read_as_is_said(
+    served: httpx.AsyncClient, said: str, day: str
+) -> None:
+    content = "time,power\n" + "".join(f"06/03/2024 00:{m:02},160\n" for m in range(3))
+    headers = {"Content-Type": "text/csv"}
+    refused = await served.post("/v1/disaggregate", content=content, headers=headers)
+    assert (refused.status_code, "whether the day comes first" in refused.json()["detail"]) == (422, True)
+    answer = await served.post(f"/v1/disaggregate?day_first={said}", content=content, headers=headers)
+    assert [each["date"] for each in answer.json()["total"]["days"]] == [day]
+
+
 async def test_a_compressed_csv_is_read_with_and_without_being_called_so(served: httpx.AsyncClient) -> None:
     content = gzip.compress(b"time,power\n" + b"".join(b"%d,160\n" % (T0 + 60 * i) for i in range(3)))
     for headers in ({}, {"Content-Encoding": "gzip"}):

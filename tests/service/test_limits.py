@@ -172,7 +172,7 @@ async def test_a_csv_that_is_none_is_told_in_words(
     ("query", "field"),
     [
         ("price_per_kwh=x", "price_per_kwh"), ("parts=x", "parts.0"), ("nope=1", "nope"), ("unit=GW", "unit"),
-        ("time_zone=x", None), ("mains_column=x", None), ("appliances=x", "appliances"),
+        ("day_first=x", "day_first"), ("time_zone=x", None), ("mains_column=x", None), ("appliances=x", "appliances"),
     ],
 )  # fmt: skip
 async def test_a_query_that_is_wrong_is_named(

@@ -233,6 +233,21 @@ def test_a_file_is_read_anew_with_what_its_owner_says_of_it(open_page, show, tmp
     page.locator("#appliances tfoot").get_by_text("1.0 kWh").wait_for()  # an hour of 1 kW in the mean
 
 
+@pytest.mark.parametrize(("order", "day"), [("Day first", "6 Mar 2024"), ("Month first", "3 Jun 2024")])
+def test_a_file_whose_dates_can_be_read_two_ways_is_read_as_its_owner_says(
+    open_page, tmp_path: Path, order: str, day: str
+) -> None:
+    page = open_page(expected=REFUSED)
+    path = tmp_path / "slashes.csv"
+    path.write_text("time,power (W)\n" + "".join(f"06/03/2024 12:{m:02},100\n" for m in range(60)))
+    page.set_input_files("#file", path)
+    page.get_by_role("alert").get_by_text("whether the day comes first").wait_for()
+    page.get_by_label("Dates such as 05/06/2024").select_option(order)  # it is there to be seen
+    page.get_by_role("button", name="Read it again").click()
+    page.locator("#span").get_by_text(f"{day} to {day}").wait_for()
+    assert page.get_by_role("alert").is_hidden()
+
+
 @pytest.mark.parametrize(
     ("rows", "days"),
     [

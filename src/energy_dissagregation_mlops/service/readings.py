@@ -87,8 +87,9 @@ def from_csv(body: bytes, options: CsvOptions, rules: Rules) -> Asked:
     if (body.count(b"\n") or body.count(b"\r")) > rules.max_readings:
         raise too_many_readings(rules)
     columns = Columns(
-        time=options.time_column, mains=options.mains_column, unit=options.unit, time_zone=options.time_zone
-    )
+        time=options.time_column, mains=options.mains_column, unit=options.unit, time_zone=options.time_zone,
+        day_first=options.day_first,
+    )  # fmt: skip
     with blamed_on(None):
         meter = MeterCsv(BytesIO(body), columns)
         mains = meter.meters[0]

@@ -127,6 +127,9 @@ class CsvOptions(Options):
         default=None, max_length=200, description="the column of the mains; guessed"
     )
     unit: Unit | None = Field(default=None, description="of the mains; guessed")
+    day_first: bool | None = Field(
+        default=None, description="whether 05/06/2024 is the fifth of June; as the dates show"
+    )
 
 
 class PredictionRequest(_Request):

@@ -39,7 +39,7 @@
  * @typedef {{ bundle: Card | null }} Info what GET /info gives, as far as the page asks
  *
  * @typedef {{ name: string, content: Blob, packed: boolean }} MeterFile `packed`: with gzip
- * @typedef {Record<string, string>} Options the query's: time_zone, unit, time_column, mains_column
+ * @typedef {Record<string, string>} Options the query's: time_zone, unit, time_column, mains_column, day_first
  */
 
 export const MAX_FILE_BYTES = 20 * 1024 * 1024;

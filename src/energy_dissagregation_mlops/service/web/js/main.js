@@ -52,13 +52,13 @@ async function analyse() {
   const { signal } = asked;
   const first = home === null || home.name !== name;
   clearProblem();
+  find("again", HTMLButtonElement).hidden = false;
   say(`Reading ${name}…`, true);
   try {
     const answer = await disaggregate(await get(), options(), signal);
     if (signal.aborted) return;
     home = homeOf(name, answer);
     find("results", HTMLElement).hidden = false;
-    find("again", HTMLButtonElement).hidden = false;
     document.body.classList.add("with-results");
     show(home);
     await Promise.all([explorer.show(home, settings.zone), limits(home)]);
@@ -67,6 +67,7 @@ async function analyse() {
   } catch (error) {
     if (signal.aborted) return;
     say("");
+    if (error instanceof Problem && error.status === 422) find("reading", HTMLDetailsElement).open = true;
     showProblem(error, () => void analyse());
   }
 }

@@ -36,6 +36,7 @@ export function reading() {
     time_column: find("time-column", HTMLInputElement).value.trim(),
     mains_column: find("mains-column", HTMLInputElement).value.trim(),
     unit: find("unit", HTMLSelectElement).value,
+    day_first: find("day-first", HTMLSelectElement).value,
   };
   return Object.fromEntries(Object.entries(said).filter(([, value]) => value));
 }
