@@ -204,6 +204,15 @@ async def test_a_meters_csv_goes_through_its_reader(served: httpx.AsyncClient) -
     assert "quality" not in found
 
 
+@pytest.mark.parametrize("named", ["text/plain", "application/vnd.ms-excel", "text/plain; charset=utf-8"])
+async def test_a_csv_may_be_called_what_browsers_call_it(served: httpx.AsyncClient, named: str) -> None:
+    content = "time,power\n" + "".join(f"{T0 + 60 * i},160\n" for i in range(3))
+    answer = await served.post(
+        "/v1/disaggregate?parts=mains", content=content, headers={"Content-Type": named}
+    )
+    assert answer.json()["mains"] == [160, 160, 160]
+
+
 @pytest.mark.parametrize(("said", "day"), [("true", "2024-03-06"), ("false", "2024-06-03")])
 async def test_dates_that_can_be_read_two_ways_are_read_as_is_said(
     served: httpx.AsyncClient, said: str, day: str

@@ -8,6 +8,7 @@ from energy_dissagregation_mlops.service.problems import RequestError
 
 JSON = "application/json"
 CSV = "text/csv"
+CSV_NAMES = (CSV, "text/plain", "application/vnd.ms-excel")  # what browsers may call one
 GZIP = ("gzip", "x-gzip")
 
 

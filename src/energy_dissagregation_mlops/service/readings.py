@@ -77,13 +77,15 @@ def from_csv(body: bytes, options: CsvOptions, rules: Rules) -> Asked:
     """Read a meter's CSV.
 
     Raises:
-        RequestError: 413 or 422, it is too long or not as expected.
+        RequestError: 413 or 422, it is too long or not as expected; 415, it is JSON.
         DataError: it is no table of times and power.
     """
     if body.startswith(_GZIP_START):
         body = inflated(body, max_bytes=rules.max_body_bytes)  # a file that was compressed before it was sent
     if body.startswith(_GZIP_START):
         raise DataError("the meter file is compressed twice: unpack it")
+    if body[:100].lstrip().startswith(b"{"):
+        raise RequestError(415, "expected a CSV, found JSON: say application/json", field="Content-Type")
     if (body.count(b"\n") or body.count(b"\r")) > rules.max_readings:
         raise too_many_readings(rules)
     columns = Columns(

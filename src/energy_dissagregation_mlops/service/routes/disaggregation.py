@@ -13,6 +13,7 @@ from energy_dissagregation_mlops.service.answers import Form, answer, packed
 from energy_dissagregation_mlops.service.bodies import inflated
 from energy_dissagregation_mlops.service.negotiation import (
     CSV,
+    CSV_NAMES,
     JSON,
     answer_type,
     body_type,
@@ -35,6 +36,7 @@ from energy_dissagregation_mlops.service.serving import Served
 from energy_dissagregation_mlops.service.state import state_of
 
 router = APIRouter(dependencies=[KEYED], tags=["disaggregation"])
+_FORMS = (JSON, *CSV_NAMES)
 _LISTS = ("appliances", "parts")
 
 
@@ -80,7 +82,7 @@ Reader = Callable[[bytes], Asked]
 
 def _reader(request: Request, rules: Rules) -> Reader:
     """What reads the body of this request."""
-    if body_type(request, (JSON, CSV)) == CSV:
+    if body_type(request, _FORMS) != JSON:
         return partial(from_csv, options=_csv_options(request), rules=rules)
     if request.query_params:
         raise RequestError(
