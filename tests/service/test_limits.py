@@ -230,6 +230,7 @@ async def test_what_is_not_there_is_told(served: httpx.AsyncClient) -> None:
     assert (await served.get("/predict")).headers["Allow"] == "POST"
     assert "plain" in told(await served.get("/v1/models/other"), 404).detail
     told(await served.get("/v2/models/other"), 404)
+    told(await served.get(f"/v2/models/plain/versions/{'9' * 5000}"), 404)
 
 
 # --- how much ----------------------------------------------------------------------------------------
@@ -249,6 +250,15 @@ async def test_a_body_that_is_too_large_is_refused_before_it_is_read(serve: Serv
             sent: list[int] = []
             told(await client.post(path, content=pieces(1000, sent), headers=JSON), 413)
             assert len(sent) < 20
+
+
+@pytest.mark.parametrize(("announced", "status"), [("9" * 5000, 413), ("0" * 5000 + "20", 200)])
+async def test_a_length_of_thousands_of_digits_is_no_fault_of_the_server(
+    served: httpx.AsyncClient, announced: str, status: int
+) -> None:
+    headers = {**JSON, "Content-Length": announced}
+    answer = await served.post("/predict", content=b'{"power": [1, 2, 3]}', headers=headers)
+    assert answer.status_code == status
 
 
 async def test_a_bomb_is_too_large_and_never_inflated(serve: Serve) -> None:

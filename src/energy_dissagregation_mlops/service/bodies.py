@@ -64,7 +64,7 @@ class Bodies:
     async def _take(self, request: Request, pieces: list[bytes]) -> None:
         limit, size = self._rules.max_body_bytes, 0
         announced = request.headers.get("Content-Length", "")
-        if announced.isascii() and announced.isdecimal() and int(announced) > limit:
+        if announced.isascii() and announced.isdecimal() and int(announced[:20]) > limit:
             raise too_large(limit)
         async for piece in request.stream():
             pieces.append(piece)

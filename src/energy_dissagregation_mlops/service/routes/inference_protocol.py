@@ -148,7 +148,7 @@ def _reference(request: Request, name: str, version: str) -> str | None:
     served = state_of(request).engine.status().served
     if not version and served is not None and served.bundle.card.name == name:
         return None
-    return f"{name}@{version}" if version else name
+    return (f"{name}@{version}" if version else name)[:200]  # Python reads no number of 4,300 digits
 
 
 def _metadata(served: Served) -> dict[str, object]:
