@@ -160,6 +160,28 @@ async def test_the_short_form_gives_as_many_samples_as_it_was_given_time(served:
     assert finer["other"] == [110, 400]
 
 
+@pytest.mark.parametrize("form", ["json", "csv"])
+async def test_a_meter_that_only_reports_changes_is_held_as_long_as_is_said(
+    served: httpx.AsyncClient, form: str
+) -> None:
+    readings = [(T0, 100), (T0 + 60, 160), (T0 + 120, 160), (T0 + 720, 110), (T0 + 780, 110)]
+
+    async def missing(**options: float) -> int:
+        if form == "json":
+            times, power = zip(*readings, strict=True)
+            body = {"timestamps": times, "power": power, **options}
+            answer = await served.post("/v1/disaggregate", json=body)
+        else:
+            table = "time,power\n" + "".join(f"{at},{watts}\n" for at, watts in readings)
+            answer = await served.post(
+                "/v1/disaggregate", params=options, content=table, headers={"Content-Type": "text/csv"}
+            )
+        assert answer.status_code == 200, answer.text
+        return answer.json()["mains"].count(None)
+
+    assert (await missing(), await missing(max_gap=600), await missing(max_gap=599)) == (9, 0, 9)
+
+
 # --- how readings may come ---------------------------------------------------------------------------
 
 
@@ -276,6 +298,19 @@ async def test_what_was_done_to_the_readings_is_counted_and_told(served: httpx.A
 async def test_readings_coarser_than_the_model_are_told(served: httpx.AsyncClient) -> None:
     found = (await served.post("/v1/disaggregate", json=BODY | {"sample_period": 900})).json()
     assert any("every 15 min" in note for note in found["quality"]["notes"])
+
+
+async def test_a_csv_whose_unit_nobody_named_is_doubted_where_it_is_no_home_in_watts(
+    served: httpx.AsyncClient,
+) -> None:
+    rows = [f"{datetime.fromtimestamp(T0 + 60 * minute, UTC).isoformat()},0.2" for minute in range(1500)]
+    for query, doubted in (("", True), ("?unit=W", False)):
+        content = "\n".join(["time,load", *rows])
+        found = await served.post(
+            f"/v1/disaggregate{query}", content=content, headers={"Content-Type": "text/csv"}
+        )
+        notes = found.json()["quality"]["notes"]
+        assert any("no reading is above 0.2" in note for note in notes) is doubted
 
 
 async def test_nothing_is_said_to_be_absent_by_readings_that_could_not_show_it(

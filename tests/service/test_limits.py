@@ -71,6 +71,7 @@ def told(answer: httpx.Response, status: int) -> Problem:
         ({"time_zone": "../UTC"}, "time_zone", "IANA"),
         ({"time_zone": "\0"}, "time_zone", "IANA"),
         ({"price_per_kwh": -1}, "price_per_kwh", "greater than or equal to 0"),
+        ({"max_gap": -1}, "max_gap", "greater than or equal to 0"),
         ({"parts": ["everything"]}, "parts.0", "'power'"),
         ({"watts": [1]}, "watts", "not permitted"),
     ],

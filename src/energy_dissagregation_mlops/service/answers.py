@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from energy_dissagregation_mlops.activations import Activations
 from energy_dissagregation_mlops.errors import UnknownNameError
-from energy_dissagregation_mlops.inference.mains import MainsSeries, mains_series
+from energy_dissagregation_mlops.inference.mains import MainsSeries, doubt, mains_series
 from energy_dissagregation_mlops.inference.quality import is_judged, too_large
 from energy_dissagregation_mlops.inference.summary import DailyEnergy, Summary, answered, settled
 from energy_dissagregation_mlops.intervals import Interval
@@ -66,8 +66,9 @@ def answer(asked: Asked, served: Served, *, form: Form, rules: Rules) -> bytes:
     """
     names = _appliances(asked.options, served)
     mains = mains_series(
-        asked.channels, served.disaggregator, whose="the readings", max_samples=rules.max_samples
-    )
+        asked.channels, served.disaggregator, whose="the readings",
+        max_gap=asked.options.max_gap, max_samples=rules.max_samples,
+    )  # fmt: skip
     likeness = served.compared(mains.power)
     judged = is_judged(mains, period=served.bundle.card.sample_period)
     if form.media_type == CSV:
@@ -139,9 +140,14 @@ class _Told:
         if options.wants(Part.QUALITY):
             content["quality"] = quality_of(
                 self.mains, self.likeness, period=card.sample_period,
-                more=(*self.asked.notes, *too_large(self.summary.uses())),
+                more=(*self.asked.notes, *self._doubt(), *too_large(self.summary.uses())),
             )  # fmt: skip
         return content
+
+    def _doubt(self) -> tuple[str, ...]:
+        period = self.served.bundle.card.sample_period
+        found = None if self.asked.unit_known else doubt(self.mains, sample_period=period)
+        return () if found is None else (f"{found[0].upper()}{found[1:]}.",)
 
     def _appliances(self, sums: dict[str, Record]) -> dict[str, Record]:
         options, found = self.asked.options, self.found

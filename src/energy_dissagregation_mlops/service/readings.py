@@ -50,6 +50,7 @@ class Asked:
     options: Options
     time_zone: str
     notes: tuple[str, ...] = ()  # what was met while reading, in sentences
+    unit_known: bool = True
 
 
 def from_json(body: bytes, rules: Rules) -> Asked:
@@ -98,8 +99,9 @@ def from_csv(body: bytes, options: CsvOptions, rules: Rules) -> Asked:
         channels = tuple(tuple(meter.read(channel.key)) for channel in mains.channels)
     tallies = tuple(meter.tallies.values())
     return Asked(
-        channels=channels, options=options, time_zone=meter.layout.time_zone, notes=tuple(_notes(tallies[0]))
-    )
+        channels=channels, options=options, time_zone=meter.layout.time_zone, notes=tuple(_notes(tallies[0])),
+        unit_known=options.unit is not None,
+    )  # fmt: skip
 
 
 def validated(model: type[Model], body: bytes, rules: Rules) -> Model:

@@ -73,6 +73,9 @@ class Options(_Request):
         default=None, max_length=100, examples=["Europe/London"],
         description="IANA name, of the days and of times without an offset; UTC",
     )  # fmt: skip
+    max_gap: float | None = Field(
+        default=None, ge=0, description="s that a reading is held; the bundle's own", examples=[7200]
+    )
     parts: list[Part] | None = Field(
         default=None,
         max_length=20,
