@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -106,6 +106,74 @@ def test_a_sign_of_life_that_is_being_written_is_looked_at_again(
         ):
             pass
         monkeypatch.undo()
+
+
+def comes(true: Callable[[], bool]) -> bool:
+    """Whether it is so within a few seconds."""
+    return any(true() or time.sleep(0.02) for _ in range(100))
+
+
+@pytest.mark.parametrize("fails", ["read", "write"])
+def test_a_store_that_fails_for_a_moment_loses_no_lock(
+    remote: Folder, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    does, failures = getattr(Folder, fails), [OSError("the network is away") for _ in range(2)]
+
+    def fail_twice(folder: Folder, *arguments: object) -> object:
+        if threading.current_thread().name == "lock" and failures:
+            raise failures.pop()
+        return does(folder, *arguments)
+
+    monkeypatch.setattr(Folder, fails, fail_twice)
+    with locked(remote, beat=0.02, patience=5):
+        assert comes(lambda: not failures)
+        with pytest.raises(ConfigError, match="another run"), locked(remote, beat=0.02, patience=5):
+            pass
+
+
+def test_a_lock_that_is_not_found_for_a_moment_is_not_lost(
+    remote: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, absent = Folder.read, [True]
+
+    def absent_once(folder: Folder, key: str) -> bytes | None:
+        is_owner = threading.current_thread().name == "lock"
+        return None if is_owner and absent and absent.pop() else read(folder, key)
+
+    monkeypatch.setattr(Folder, "read", absent_once)
+    with locked(remote, beat=0.02, patience=5):
+        assert comes(lambda: not absent)
+
+
+def test_a_run_that_can_give_no_sign_for_too_long_is_told(
+    remote: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Folder.write
+
+    def cut_off(folder: Folder, key: str, content: bytes) -> None:
+        if threading.current_thread().name == "lock":
+            raise OSError("the network is away")
+        write(folder, key, content)
+
+    monkeypatch.setattr(Folder, "write", cut_off)
+    with pytest.raises(EdmlopsError, match="taken over"), locked(remote, beat=0.02, patience=0.1):
+        time.sleep(0.5)
+
+
+def test_a_run_that_slept_while_another_came_and_went_is_told(
+    remote: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Folder.read
+
+    def sleepy(folder: Folder, key: str) -> bytes | None:
+        if threading.current_thread().name == "lock":
+            time.sleep(0.3)
+            folder.remove(key)
+        return read(folder, key)
+
+    monkeypatch.setattr(Folder, "read", sleepy)
+    with pytest.raises(EdmlopsError, match="taken over"), locked(remote, beat=0.02, patience=0.1):
+        time.sleep(0.5)
 
 
 def test_a_lock_that_has_stopped_changing_belongs_to_nobody(remote: Folder) -> None:
