@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from energy_dissagregation_mlops import files
 from energy_dissagregation_mlops.errors import EdmlopsError
 from energy_dissagregation_mlops.files import (
     atomic_file,
@@ -88,6 +89,30 @@ def test_a_folder_replaces_an_older_one_and_nothing_of_it_stays(tmp_path: Path) 
     assert contents(tmp_path / "b") == {"new.txt"}
 
 
+def test_a_folder_that_is_replaced_is_there_at_every_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "old.txt").touch()
+    if not files._exchanged(tmp_path / "b", tmp_path / "b"):
+        pytest.skip("this system can't let folders change places")
+    rename = Path.rename
+    there = []
+
+    def watched(self: Path, target: Path) -> Path:
+        try:
+            return rename(self, target)
+        finally:
+            there.append((tmp_path / "b").exists())
+
+    monkeypatch.setattr(Path, "rename", watched)
+    with atomic_folder(tmp_path / "b", replace=True) as aside:
+        (aside / "new.txt").touch()
+    assert all(there)
+    assert contents(tmp_path) == {"b"}
+    assert contents(tmp_path / "b") == {"new.txt"}
+
+
 def test_a_folder_that_exists_is_not_touched_unasked(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "old.txt").touch()
@@ -103,6 +128,7 @@ def test_a_folder_whose_place_is_lost_halfway_gets_the_older_one_back(
 ) -> None:
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "old.txt").touch()
+    monkeypatch.setattr(files, "_exchanged", lambda *_: False)
     rename = Path.rename
     renamed: list[Path] = []
 

@@ -6,6 +6,7 @@ the old one or the new one, never a part. Leftovers of a killed process are hidd
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import hashlib
 import json
@@ -120,8 +121,9 @@ def atomic_file(target: Path) -> Iterator[Path]:
 def atomic_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
     """An empty folder to fill; at the end it becomes ``target`` in one step.
 
-    With ``replace`` an older ``target`` is moved away first and removed after: folders can't change
-    places in one step everywhere, so a reader may find none for an instant.
+    With ``replace`` an older ``target`` changes places with it and is then removed. Where the system can't let
+    folders change places (other than Linux, some network disks) it is moved away first: a reader may find none for an
+    instant, and who is killed in it leaves both beside, as hidden ``.<name>.….partial``.
 
     Raises:
         EdmlopsError: the disk is full, or the place can't be written.
@@ -149,6 +151,8 @@ def _put_in_place(aside: Path, target: Path, *, replace: bool) -> None:
             raise
         if not replace:
             raise FileExistsError(errno.EEXIST, "exists already", str(target)) from None
+        if _exchanged(aside, target):
+            return  # what is aside now is the older one
         old = _aside(target)
         try:
             target.rename(old)
@@ -157,6 +161,13 @@ def _put_in_place(aside: Path, target: Path, *, replace: bool) -> None:
             if not target.exists():  # refused or interrupted: the older one goes back
                 old.rename(target)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Let two folders change places in one step; False where the system can't."""
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE of Linux; Python has no name for them
+    call = getattr(ctypes.CDLL(None), "renameat2", None)
+    return call is not None and call(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0
 
 
 def write_text(target: Path, text: str) -> None:
