@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import resource
 from collections.abc import Callable
 
 import numpy as np
@@ -47,7 +48,7 @@ def test_to_open_a_house_no_other_is_looked_at(store: Store, make_house: HouseMa
 
 
 @pytest.mark.parametrize("file", ["power.npy", "on.npy", "manifest.json"])
-@pytest.mark.parametrize("harm", ["absent", "cut", "other"])
+@pytest.mark.parametrize("harm", ["absent", "cut", "empty", "other"])
 def test_a_broken_house_says_so(store: Store, make_house: HouseMaker, file: str, harm: str) -> None:
     folder = make_house().folder
     path = folder / file
@@ -55,10 +56,23 @@ def test_a_broken_house_says_so(store: Store, make_house: HouseMaker, file: str,
     if harm == "absent":
         path.unlink()
     else:
-        path.write_bytes(content[: len(content) // 2] if harm == "cut" else b"\x80\x04 not what it was")
+        left = {"cut": content[: len(content) // 2], "empty": b"", "other": b"\x80\x04 not what it was"}
+        path.write_bytes(left[harm])
     with pytest.raises(StoreError, match=re.escape(str(folder))) as caught:
         StoredHouse.open(folder)
     assert "\n" not in str(caught.value)
+
+
+def test_a_house_that_can_not_be_opened_is_not_called_incomplete(make_house: HouseMaker) -> None:
+    folder = make_house().folder
+    before, allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, allowed))
+    try:
+        with pytest.raises(StoreError, match="more open files") as caught:
+            [StoredHouse.open(folder) for _ in range(64)]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before, allowed))
+    assert "preprocess" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,16 @@ def status_of(raised: BaseException | None, *arguments: str) -> int | str | None
     return left.value.code
 
 
+def test_a_command_may_open_as_many_files_as_the_system_allows():
+    before, allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, allowed))
+    try:
+        status_of(None)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 256
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before, allowed))
+
+
 @pytest.mark.parametrize(
     ("raised", "status", "errors"),
     [

@@ -122,7 +122,7 @@ def _same_readings(card: HouseCard, house: StoredHouse) -> bool:
 def _validation(store: Store, own: Disaggregator) -> list[Witness]:
     """What the bundle was validated on, found as training found it."""
     houses = _houses_as_trained(store, own.card)
-    return of_validation(own, houses, split_as_trained(store, own.card).validation)
+    return of_validation(own, houses, _split(houses, own.card).validation)
 
 
 def split_as_trained(store: Store, card: Card) -> Split:
@@ -131,7 +131,10 @@ def split_as_trained(store: Store, card: Card) -> Split:
     Raises:
         StoreError, UnknownNameError: a house is not in the store, or is not as it was in training.
     """
-    houses = _houses_as_trained(store, card)
+    return _split(_houses_as_trained(store, card), card)
+
+
+def _split(houses: Sequence[StoredHouse], card: Card) -> Split:
     known = {each.name: each for each in select(card.appliance_names)}
     series = [series_of(house, [known[name] for name in card.appliance_names]) for house in houses]
     network = networks.build(card.network, card.appliance_names, card.network_options)

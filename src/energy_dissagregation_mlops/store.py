@@ -11,6 +11,7 @@ Shapes: T series length, A appliances.
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -88,14 +89,17 @@ class StoredHouse:
         """Open a house's folder.
 
         Raises:
-            StoreError: it is absent, incomplete, or not of this format.
+            StoreError: it is absent, incomplete, not of this format, or can't be opened.
         """
         manifest = read_manifest(folder)
         try:
             power = np.load(folder / POWER, mmap_mode="r", allow_pickle=False)
             on = np.load(folder / ON, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except (FileNotFoundError, EOFError, ValueError) as error:
             raise StoreError(f"{folder} is incomplete ({error}): preprocess that house again") from error
+        except OSError as error:
+            remedy = "allow more open files (ulimit -n)" if error.errno == errno.EMFILE else "check its disk"
+            raise StoreError(f"{folder} can't be opened ({error.strerror}): {remedy}") from error
         num = len(manifest.appliances)
         if power.shape != (1 + num, manifest.length) or on.shape != (num, manifest.length):
             raise StoreError(

@@ -7,10 +7,11 @@ is drawn: `edmlops --help` must not wait for it.
 from __future__ import annotations
 
 import logging
+import resource
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ TRAINING_MODULES = (
     "optuna",
     "sqlalchemy",
 )  # of the extra "train"; the command line's others are of "cli"
+_OPEN_FILES = 65_536  # at once, where the system allows any number
 INTERRUPTED = "interrupted: nothing was left half-written; run it again to go on"
 
 Update = Callable[[float, float | None, str], None]  # (done, total or None, what is going on)
@@ -47,6 +49,7 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = DEBUG in given
     set_up_logging(logging.DEBUG if debug else logging.INFO)
+    _allow_open_files()
     status, interrupts = 1, _Interrupts()
     try:
         # Not standalone: what a command raises comes here, where errors are told in one way.
@@ -66,6 +69,15 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> None:
     if problem is not None:
         sys.stderr.write(f"error: {problem}\n")
     sys.exit(status)
+
+
+def _allow_open_files() -> None:
+    # A mapped file keeps its descriptor, and each house has two: the 1,024 of a shell are used up by 500.
+    now, allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if allowed == resource.RLIM_INFINITY else min(allowed, _OPEN_FILES)
+    with suppress(OSError, ValueError):  # a system with another limit behind this one
+        if now != resource.RLIM_INFINITY and now < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, allowed))
 
 
 class _Interrupts:
