@@ -13,6 +13,7 @@ from energy_dissagregation_mlops.files import (
     atomic_file,
     atomic_folder,
     check_writable,
+    exclusive,
     explained_disk_errors,
     json_text,
     sha256_of,
@@ -203,3 +204,17 @@ def test_json_is_sorted_ends_in_a_newline_and_refuses_nan() -> None:
     assert json_text({"b": 1, "a": "W²"}) == '{\n  "a": "W²",\n  "b": 1\n}\n'
     with pytest.raises(ValueError, match="not JSON compliant"):
         json_text({"a": float("nan")})
+
+
+def test_a_lock_says_who_has_it_and_is_free_again_after(tmp_path: Path) -> None:
+    path = tmp_path / "a.lock"
+    with (
+        exclusive(path, EdmlopsError),
+        pytest.raises(EdmlopsError, match=f"process {os.getpid()} on "),
+        exclusive(path, EdmlopsError),
+    ):
+        pass
+    with exclusive(path):
+        pass
+    with pytest.raises(EdmlopsError, match="no permission for /sys"), exclusive(Path("/sys/a.lock")):
+        pass

@@ -39,6 +39,24 @@ def test_rollback_goes_back_the_way_that_promotion_came(registry: Registry, make
     assert registry.production("plain") == 1
 
 
+def test_promotions_side_by_side_are_all_remembered(registry: Registry, make_bundle: BundleMaker) -> None:
+    references = [make_bundle().card.reference for _ in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(registry.promote, references))
+    back = [registry.rollback("plain").card.version for _ in range(3)]
+    assert len(set(back)) == 3
+    with pytest.raises(BundleError, match="no earlier version"):
+        registry.rollback("plain")
+
+
+def test_rolling_back_a_model_that_is_not_there_leaves_nothing(registry: Registry, tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    for name in ("other", ".."):
+        with pytest.raises(BundleError, match="no earlier version"):
+            registry.rollback(name)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 @pytest.mark.parametrize("file", FILES)
 def test_a_changed_byte_is_found(registry: Registry, make_bundle: BundleMaker, file: str) -> None:
     path = make_bundle().folder / file

@@ -1,4 +1,4 @@
-"""Writing that is whole or absent, and hashes.
+"""Writing that is whole or absent, locks, and hashes.
 
 A file or folder is written beside its place under a hidden name, synced, and renamed: a reader sees
 the old one or the new one, never a part. Leftovers of a killed process are hidden and harmless.
@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import hashlib
 import json
 import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from energy_dissagregation_mlops.errors import EdmlopsError
 
@@ -168,6 +170,37 @@ def _exchanged(one: Path, other: Path) -> bool:
     here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE of Linux; Python has no name for them
     call = getattr(ctypes.CDLL(None), "renameat2", None)
     return call is not None and call(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0
+
+
+def this_process() -> str:
+    """Who holds a lock, as others are told."""
+    return f"process {os.getpid()} on {socket.gethostname()}"
+
+
+@contextmanager
+def exclusive(path: Path, refusal: Callable[[str], EdmlopsError] | None = None) -> Iterator[TextIO]:
+    """Hold a lock for the length of the block; the kernel lets go of it however this process ends.
+
+    Args:
+        path: the lock's file, which stays; it says who has the lock.
+        refusal: the error where another has it, from who that is; without it, it is waited for.
+
+    Raises:
+        EdmlopsError: the refusal, or the file can't be written.
+    """
+    with explained_disk_errors(path):
+        file = path.open("a+", encoding="utf-8")
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (fcntl.LOCK_NB if refusal else 0))
+        except BlockingIOError:
+            assert refusal is not None
+            file.seek(0)
+            raise refusal(file.read().strip() or "which one is not known yet") from None
+        file.truncate(0)
+        file.write(this_process())
+        file.flush()
+        yield file
 
 
 def write_text(target: Path, text: str) -> None:

@@ -15,17 +15,19 @@ import json
 import re
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from energy_dissagregation_mlops import bundle as bundles
 from energy_dissagregation_mlops.bundle import Bundle, Card
 from energy_dissagregation_mlops.errors import BundleError, ConfigError, UnknownNameError
-from energy_dissagregation_mlops.files import atomic_folder, json_text, write_text
+from energy_dissagregation_mlops.files import atomic_folder, exclusive, json_text, write_text
 
 PRODUCTION = "production"
 SHIPPED = Path(__file__).parent / "shipped"
 _POINTER = "production.json"
+_LOCK = ".production.lock"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
 
@@ -162,10 +164,11 @@ class Registry:
         """
         found = Bundle.open(self._own(reference))
         name, version = found.card.name, int(found.card.version)
-        history = self._pointer(name).history
-        if not history or history[-1] != version:
-            history = (*history, version)
-        self._write(name, _Pointer(history, time.time()))
+        with self._alone(name):
+            history = self._pointer(name).history
+            if not history or history[-1] != version:
+                history = (*history, version)
+            self._write(name, _Pointer(history, time.time()))
         return found
 
     def rollback(self, name: str) -> Bundle:
@@ -174,18 +177,23 @@ class Registry:
         Raises:
             BundleError: there is none before it, or it is broken.
         """
-        pointer = self._pointer(name)
-        if len(pointer.history) < 2:
-            raise BundleError(
-                f"{name} has no earlier version in production: promote one with `edmlops models promote`"
-            )
-        found = Bundle.open(self.root / name / str(pointer.history[-2]))
-        self._write(name, _Pointer(pointer.history[:-1], pointer.promoted))
+        with self._alone(name):
+            pointer = self._pointer(name)
+            if len(pointer.history) < 2:
+                raise BundleError(
+                    f"{name} has no earlier version in production: promote one with `edmlops models promote`"
+                )
+            found = Bundle.open(self.root / name / str(pointer.history[-2]))
+            self._write(name, _Pointer(pointer.history[:-1], pointer.promoted))
         return found
 
     def behind(self) -> Registry | None:
         """The models that ship with the package."""
         return Registry(self.shipped, shipped=None) if self.shipped else None
+
+    def _alone(self, name: str) -> AbstractContextManager[object]:
+        """Have others wait who read a model's history and write it anew."""
+        return exclusive(self.root / name / _LOCK) if name in self.names() else nullcontext()
 
     def _holds(self, reference: str) -> bool:
         name, _, version = reference.partition("@")

@@ -7,11 +7,9 @@ to nobody. Clocks are not compared.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +19,7 @@ from typing import TextIO
 
 from energy_dissagregation_mlops.batch.storage import Folder
 from energy_dissagregation_mlops.errors import ConfigError, EdmlopsError
+from energy_dissagregation_mlops.files import exclusive, this_process
 
 KEY = ".lock"
 BEAT = 5.0  # s between two signs of life
@@ -47,10 +46,6 @@ def locked(folder: Folder, *, beat: float = BEAT, patience: float = PATIENCE) ->
             yield
 
 
-def _owner() -> str:
-    return f"process {os.getpid()} on {socket.gethostname()}"
-
-
 def _refusal(address: str, owner: str) -> ConfigError:
     return ConfigError(
         f"{address} is being written by another run ({owner}): wait for it, or choose another output"
@@ -61,17 +56,9 @@ def _refusal(address: str, owner: str) -> ConfigError:
 def _on_disk(path: Path, address: str) -> Iterator[None]:
     made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise _refusal(address, file.read().strip() or "which one is not known yet") from None
+    with exclusive(path, lambda owner: _refusal(address, owner)) as file:
         if not _is_still(path, file):
             raise _refusal(address, "which has just ended")
-        file.truncate(0)
-        file.write(_owner())
-        file.flush()
         try:
             yield
         finally:
@@ -148,7 +135,7 @@ def _take(folder: Folder, mine: str, beat: float, patience: float) -> None:
 
 
 def _sign(token: str, count: int) -> bytes:
-    return json.dumps({"owner": _owner(), "token": token, "sign": count}).encode()
+    return json.dumps({"owner": this_process(), "token": token, "sign": count}).encode()
 
 
 def _told(folder: Folder) -> dict[str, object] | None:

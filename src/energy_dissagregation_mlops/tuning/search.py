@@ -8,14 +8,13 @@ was under way is done before any new one. What is asked next comes from a tree-s
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from energy_dissagregation_mlops.config import RunConfig
 from energy_dissagregation_mlops.cores import available_cores, interrupts_held, pool
 from energy_dissagregation_mlops.errors import ConfigError, StoreError
-from energy_dissagregation_mlops.files import write_text
+from energy_dissagregation_mlops.files import exclusive, write_text
 from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.store import Store
 from energy_dissagregation_mlops.tracking.facts import run_yaml
@@ -128,17 +127,14 @@ def _study_name(store: Store, registry: Registry, space: Space) -> str:
     return f"{space.base.name}-{hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]}"
 
 
-@contextmanager
-def _alone(storage: Path) -> Iterator[None]:
-    """Keep a second process off the search; the lock goes with the process, however that ends."""
-    with storage.with_suffix(".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(
-                f"{storage}: this search is going on in another process: wait for it, or give it more --jobs"
-            ) from None
-        yield
+def _alone(storage: Path) -> AbstractContextManager[object]:
+    """Keep a second process off the search."""
+    return exclusive(
+        storage.with_suffix(".lock"),
+        lambda owner: ConfigError(
+            f"{storage}: this search is going on in another process ({owner}): wait for it, or give it more --jobs"
+        ),
+    )
 
 
 def _opened(storage: Path, name: str, space: Space) -> Study:

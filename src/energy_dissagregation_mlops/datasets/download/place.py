@@ -7,8 +7,6 @@ somebody else. It does not know how files arrive.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +16,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from energy_dissagregation_mlops.errors import DownloadError
-from energy_dissagregation_mlops.files import json_text, sync, write_text
+from energy_dissagregation_mlops.files import exclusive, json_text, sync, write_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,18 +71,12 @@ class Place:
         if self.folder.exists() and not self.folder.is_dir():
             raise DownloadError(f"{self.folder} is a file: expected a folder, name another with --target-dir")
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / f".{self.name}.lock").open("a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.seek(0)
-                holder = file.read().strip() or "unknown"
-                raise DownloadError(
-                    f"another download to {self.target} is running (process {holder}): wait for it or stop it, then run this again"
-                ) from None
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
+        with exclusive(
+            self.folder / f".{self.name}.lock",
+            lambda holder: DownloadError(
+                f"another download to {self.target} is running ({holder}): wait for it or stop it, then run this again"
+            ),
+        ):
             yield
 
     def receipt(self) -> Receipt | None:
