@@ -258,6 +258,16 @@ def test_the_same_run_again_changes_nothing(score: Score, tmp_path: Path) -> Non
     assert tree(tmp_path / "out") == before
 
 
+def test_what_a_run_that_was_killed_at_its_very_end_left_is_removed(score: Score, tmp_path: Path) -> None:
+    source = write_rows(tmp_path / "in", [home(name) for name in names(3)])
+    columns = {"time_zone": "Europe/Copenhagen", "unit": "W"}
+    first = score(source, tmp_path / "out", columns=columns)
+    (tmp_path / "out" / "_run").mkdir()
+    (tmp_path / "out" / "_run" / "plan.json").touch()
+    assert score(source, tmp_path / "out", columns=columns) == first
+    assert not (tmp_path / "out" / "_run").exists()
+
+
 def test_one_parquet_file_is_an_input(score: Score, tmp_path: Path) -> None:
     source = write_rows(tmp_path / "in", [home(name) for name in names(3)], files=1)
     assert score(source / "0.parquet", tmp_path / "out").homes_done == 3

@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,13 +26,6 @@ from energy_dissagregation_mlops.meter_csv import Layout as TableLayout
 from energy_dissagregation_mlops.vocabulary import Channel, Readings
 
 Reader = Callable[[Disaggregator], tuple[MainsSeries, str]]  # a home's mains, and its time zone
-
-
-class _Table(Protocol):
-    @property
-    def layout(self) -> TableLayout: ...
-
-    def read(self, column: str) -> Iterator[Readings]: ...
 
 
 def readers(job: Job, bucket: int, homes: Sequence[Home], num_files: int) -> Iterator[tuple[str, Reader]]:

@@ -104,6 +104,7 @@ def run(request: Request, cluster: AbstractContextManager[Client], progress: Pro
             _check_same(plan, before, output)
         finished = _kept(output, MANIFEST, Manifest)
         if finished is not None:
+            output.remove(RUN)  # a run that was killed at its very end has left it
             return finished
         job = Job(input=source.folder, output=output, plan=plan)
         with cluster as client:
