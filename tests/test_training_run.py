@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from energy_dissagregation_mlops import networks
+from energy_dissagregation_mlops import networks, training_run
 from energy_dissagregation_mlops.bundle import WEIGHTS, Bundle, Role
 from energy_dissagregation_mlops.config import RunConfig
 from energy_dissagregation_mlops.errors import (
@@ -22,8 +22,9 @@ from energy_dissagregation_mlops.errors import (
 )
 from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.store import Store, StoredHouse
+from energy_dissagregation_mlops.tracking import recording
 from energy_dissagregation_mlops.training.config import TrainingConfig
-from energy_dissagregation_mlops.training_run import chosen_houses, train
+from energy_dissagregation_mlops.training_run import alone, chosen_houses, train
 
 HouseMaker = Callable[..., StoredHouse]
 
@@ -118,3 +119,30 @@ def test_a_registry_that_can_not_be_written_is_refused_before_anything_is_traine
     make_house()
     with pytest.raises(EdmlopsError, match="no permission for /sys"):
         train(store, Registry(Path("/sys")), RUN, report=lambda _: pytest.fail("it trained"))
+
+
+def test_a_second_training_of_a_name_is_refused_and_leaves_the_checkpoint(
+    store: Store, registry: Registry, make_house: HouseMaker
+) -> None:
+    make_house()
+    with alone(registry, "run"):
+        checkpoint = registry.root / "run" / "checkpoint.pt"
+        checkpoint.write_text("of the first")
+        for again in (training_run.train, recording.train):
+            with pytest.raises(
+                ConfigError, match=r"run is being trained by process \d+ on .* another --name"
+            ):
+                again(store, registry, RUN, resume=True, report=lambda _: pytest.fail("it trained"))
+    assert checkpoint.read_text() == "of the first"
+    assert not (registry.root / ".runs").exists()  # nor is it on record
+    with alone(registry, "run"), alone(registry, "other"):
+        pass
+
+
+def test_processes_that_train_together_do_not_refuse_each_other(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with alone(registry, "run"):
+        monkeypatch.setenv("RANK", "1")
+        with alone(registry, "run"):
+            pass

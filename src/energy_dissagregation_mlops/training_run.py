@@ -12,6 +12,7 @@ import io
 import logging
 import subprocess
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,7 +41,7 @@ from energy_dissagregation_mlops.calibration.fit import calibrated
 from energy_dissagregation_mlops.calibration.witnesses import of_validation
 from energy_dissagregation_mlops.config import DEFAULT_TEST_HOUSE, RunConfig
 from energy_dissagregation_mlops.errors import ConfigError, LeakError, StoreError, UnknownNameError
-from energy_dissagregation_mlops.files import check_writable, json_text
+from energy_dissagregation_mlops.files import check_writable, exclusive, json_text
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.inference.runtimes import OnnxRuntime
 from energy_dissagregation_mlops.networks import Network
@@ -59,22 +60,8 @@ logger = logging.getLogger(__name__)
 CHECKPOINT = "checkpoint.pt"
 _QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 _EDGES = (
-    0.0,
-    50.0,
-    100.0,
-    200.0,
-    300.0,
-    500.0,
-    750.0,
-    1000.0,
-    1500.0,
-    2000.0,
-    3000.0,
-    4000.0,
-    6000.0,
-    9000.0,
-    25_000.0,
-)
+    0.0, 50.0, 100.0, 200.0, 300.0, 500.0, 750.0, 1000.0, 1500.0, 2000.0, 3000.0, 4000.0, 6000.0, 9000.0, 25_000.0,
+)  # fmt: skip
 
 
 def train(
@@ -101,18 +88,34 @@ def train(
     check_name(config.name)
     houses = _open_houses(store, config)
     checkpoint = registry.root / config.name / CHECKPOINT
-    check_writable(checkpoint.parent)  # hours of training should not end in a refusal
-    try:
-        made = fitted(houses, config, registry, checkpoint=checkpoint, resume=resume, report=report)
-    except KeyboardInterrupt:
-        logger.info("`edmlops train --resume`, with the same settings, goes on with this run")
-        raise
+    with alone(registry, config.name):
+        try:
+            made = fitted(houses, config, registry, checkpoint=checkpoint, resume=resume, report=report)
+        except KeyboardInterrupt:
+            logger.info("`edmlops train --resume`, with the same settings, goes on with this run")
+            raise
+        if not is_first_process():
+            return None
+        validation = split_of(made.series, config.training, made.fitted.network).validation
+        bundle = _bundled(made.fitted, houses, made.appliances, validation, config=config, registry=registry)
+        checkpoint.unlink(missing_ok=True)
+        return bundle
+
+
+def alone(registry: Registry, name: str) -> AbstractContextManager[object]:
+    """Keep other trainings of a name off its checkpoint.
+
+    Raises:
+        EdmlopsError: one is going on, or the registry can't be written.
+    """
+    folder = registry.root / name
+    check_writable(folder)  # hours of training should not end in a refusal
     if not is_first_process():
-        return None
-    validation = split_of(made.series, config.training, made.fitted.network).validation
-    bundle = _bundled(made.fitted, houses, made.appliances, validation, config=config, registry=registry)
-    checkpoint.unlink(missing_ok=True)
-    return bundle
+        return nullcontext()
+    remedy = "wait for it or stop it, or train under another --name"
+    return exclusive(
+        folder / ".training.lock", lambda who: ConfigError(f"{name} is being trained by {who}: {remedy}")
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -357,13 +360,10 @@ def _house_card(house: StoredHouse, config: RunConfig) -> HouseCard:
     else:
         role = Role.BOTH if config.training.validation_fraction else Role.TRAIN
     return HouseCard(
-        reference=manifest.reference,
-        role=role,
-        manifest_sha256=house.manifest_sha256(),
-        mains_sha256=manifest.meters[0].sha256,
-        start=manifest.start,
+        reference=manifest.reference, role=role, manifest_sha256=house.manifest_sha256(),
+        mains_sha256=manifest.meters[0].sha256, start=manifest.start,
         stop=manifest.start + manifest.length * manifest.sample_period,
-    )
+    )  # fmt: skip
 
 
 def _attributions(houses: Sequence[StoredHouse]) -> tuple[Attribution, ...]:

@@ -58,6 +58,8 @@ def train(
     if not (is_first_process() and store.manifests(config.sample_period)):  # without a house it is refused
         return training_run.train(store, registry, config, resume=resume, report=report)
     facts = facts_of(store, registry, config)
+    with training_run.alone(registry, config.name):
+        pass  # what is refused does not go on record
     goes_on = resume and (registry.root / config.name / training_run.CHECKPOINT).exists()
     with recorded(facts, RunStore(registry.root), resume=goes_on) as recording:
 
