@@ -123,9 +123,8 @@ def atomic_file(target: Path) -> Iterator[Path]:
 def atomic_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
     """An empty folder to fill; at the end it becomes ``target`` in one step.
 
-    With ``replace`` an older ``target`` changes places with it and is then removed. Where the system can't let
-    folders change places (other than Linux, some network disks) it is moved away first: a reader may find none for an
-    instant, and who is killed in it leaves both beside, as hidden ``.<name>.….partial``.
+    With ``replace`` an older ``target`` changes places with it and is then removed. Where the system can't do that (not
+    Linux, some network disks) it is moved away first: whoever is killed then leaves it beside, as ``.<name>.….partial``.
 
     Raises:
         EdmlopsError: the disk is full, or the place can't be written.
@@ -167,7 +166,7 @@ def _put_in_place(aside: Path, target: Path, *, replace: bool) -> None:
 
 def _exchanged(one: Path, other: Path) -> bool:
     """Let two folders change places in one step; False where the system can't."""
-    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE of Linux; Python has no name for them
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
     call = getattr(ctypes.CDLL(None), "renameat2", None)
     return call is not None and call(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0
 
@@ -182,11 +181,8 @@ def exclusive(path: Path, refusal: Callable[[str], EdmlopsError] | None = None) 
     """Hold a lock for the length of the block; the kernel lets go of it however this process ends.
 
     Args:
-        path: the lock's file, which stays; it says who has the lock.
-        refusal: the error where another has it, from who that is; without it, it is waited for.
-
-    Raises:
-        EdmlopsError: the refusal, or the file can't be written.
+        path: its file, which stays and says who has it.
+        refusal: the error where another has it, from who that is; without it that one is waited for.
     """
     with explained_disk_errors(path):
         file = path.open("a+", encoding="utf-8")

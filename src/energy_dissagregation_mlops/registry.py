@@ -27,7 +27,6 @@ from energy_dissagregation_mlops.files import atomic_folder, exclusive, json_tex
 PRODUCTION = "production"
 SHIPPED = Path(__file__).parent / "shipped"
 _POINTER = "production.json"
-_LOCK = ".production.lock"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
 
@@ -192,8 +191,8 @@ class Registry:
         return Registry(self.shipped, shipped=None) if self.shipped else None
 
     def _alone(self, name: str) -> AbstractContextManager[object]:
-        """Have others wait who read a model's history and write it anew."""
-        return exclusive(self.root / name / _LOCK) if name in self.names() else nullcontext()
+        """Have others wait who move a model's alias."""
+        return exclusive(self.root / name / ".production.lock") if name in self.names() else nullcontext()
 
     def _holds(self, reference: str) -> bool:
         name, _, version = reference.partition("@")

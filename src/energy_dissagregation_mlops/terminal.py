@@ -23,15 +23,8 @@ if TYPE_CHECKING:
 
 DEBUG = "--debug"
 FILE_WIDTH = 160  # columns
-TRAINING_MODULES = (
-    "torch",
-    "onnx",
-    "onnxscript",
-    "mlflow",
-    "optuna",
-    "sqlalchemy",
-)  # of the extra "train"; the command line's others are of "cli"
-_OPEN_FILES = 65_536  # at once, where the system allows any number
+# Of the extra "train"; the command line's others are of "cli".
+TRAINING_MODULES = ("torch", "onnx", "onnxscript", "mlflow", "optuna", "sqlalchemy")
 INTERRUPTED = "interrupted: nothing was left half-written; run it again to go on"
 
 Update = Callable[[float, float | None, str], None]  # (done, total or None, what is going on)
@@ -72,12 +65,10 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> None:
 
 
 def _allow_open_files() -> None:
-    # A mapped file keeps its descriptor, and each house has two: the 1,024 of a shell are used up by 500.
+    # A mapped file keeps its descriptor: 500 houses use up a shell's 1,024.
     now, allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _OPEN_FILES if allowed == resource.RLIM_INFINITY else min(allowed, _OPEN_FILES)
     with suppress(OSError, ValueError):  # a system with another limit behind this one
-        if now != resource.RLIM_INFINITY and now < wanted:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, allowed))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(now, min(allowed, 65_536)), allowed))
 
 
 class _Interrupts:

@@ -92,7 +92,7 @@ def _by_signs_of_life(folder: Folder, beat: float, patience: float) -> Iterator[
         count, signed = 0, time.monotonic()
         while not over.wait(beat):
             found = None
-            # Each store's library has errors of its own: the next beat tries again, while nobody may take the lock.
+            # Each store's library has errors of its own; the next beat tries again.
             with suppress(Exception):
                 found = _told(folder)
                 if found and found["token"] == mine:

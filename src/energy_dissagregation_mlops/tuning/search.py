@@ -14,7 +14,6 @@ import logging
 import os
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,14 +28,7 @@ from energy_dissagregation_mlops.tracking.facts import run_yaml
 from energy_dissagregation_mlops.tracking.opening import RunStore
 from energy_dissagregation_mlops.tracking.recording import facts_of
 from energy_dissagregation_mlops.tuning.space import Choice, Range, Space
-from energy_dissagregation_mlops.tuning.trial import (
-    Outcome,
-    Task,
-    decoded,
-    pruner,
-    run,
-    trial_config,
-)
+from energy_dissagregation_mlops.tuning.trial import Outcome, Task, decoded, pruner, run, trial_config
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -100,7 +92,11 @@ def search(store: Store, models: Path, space: Space, wish: Wish, *, update: Upda
     name = _study_name(store, Registry(models), space)
     storage = RunStore(models).folder / "searches" / f"{name}.db"
     storage.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(storage):
+    going_on = f"{storage}: this search is going on in another process"
+    with exclusive(
+        storage.with_suffix(".lock"),
+        lambda who: ConfigError(f"{going_on} ({who}): wait for it, or give it more --jobs"),
+    ):
         study = _opened(storage, name, space)
         _search(study, storage, store, models, space, wish, update)
         found = _found(study, space, wish.output)
@@ -125,16 +121,6 @@ def _study_name(store: Store, registry: Registry, space: Space) -> str:
     }
     text = json.dumps([facts.identity, dimensions], sort_keys=True)
     return f"{space.base.name}-{hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]}"
-
-
-def _alone(storage: Path) -> AbstractContextManager[object]:
-    """Keep a second process off the search."""
-    return exclusive(
-        storage.with_suffix(".lock"),
-        lambda owner: ConfigError(
-            f"{storage}: this search is going on in another process ({owner}): wait for it, or give it more --jobs"
-        ),
-    )
 
 
 def _opened(storage: Path, name: str, space: Space) -> Study:

@@ -11,7 +11,6 @@ import logging
 import math
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -121,12 +120,7 @@ def run(task: Task) -> Outcome:
 
             try:
                 made = training_run.fitted(
-                    houses,
-                    task.config,
-                    registry,
-                    checkpoint=checkpoint,
-                    resume=True,
-                    report=report,
+                    houses, task.config, registry, checkpoint=checkpoint, resume=True, report=report
                 )
             except _LagsBehindError:
                 recording.tag(_PRUNED, "true")
@@ -136,8 +130,7 @@ def run(task: Task) -> Outcome:
                 outcome = Outcome(number=task.number, score=None if validation is None else validation.score)
     except EdmlopsError as error:
         outcome = Outcome(number=task.number, score=None, error=str(error))
-    with suppress(FileNotFoundError):
-        checkpoint.unlink()
+    checkpoint.unlink(missing_ok=True)
     return outcome
 
 

@@ -63,7 +63,7 @@ class Place:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the place against another download; the system lets go of it however this process ends.
+        """Hold the place against another download.
 
         Raises:
             DownloadError: another process holds it.
@@ -71,11 +71,10 @@ class Place:
         if self.folder.exists() and not self.folder.is_dir():
             raise DownloadError(f"{self.folder} is a file: expected a folder, name another with --target-dir")
         self.folder.mkdir(parents=True, exist_ok=True)
+        running = f"another download to {self.target} is running"
         with exclusive(
             self.folder / f".{self.name}.lock",
-            lambda holder: DownloadError(
-                f"another download to {self.target} is running ({holder}): wait for it or stop it, then run this again"
-            ),
+            lambda who: DownloadError(f"{running} ({who}): wait for it or stop it, then run this again"),
         ):
             yield
 
