@@ -79,6 +79,28 @@ def test_a_day_of_a_test_house_in_training_is_a_leak(make_home: HomeMaker) -> No
         guards.check_split(split(["excerpt:1"], ["made:2"]), by_reference(shared, tested))
 
 
+@pytest.mark.parametrize("shift", [60, 1800, 86_400 + 60])
+def test_a_leak_is_found_however_many_samples_its_times_were_moved_by(
+    make_home: HomeMaker, shift: float
+) -> None:
+    tested = make_home("made", 2)
+    moved = make_home("excerpt", 1, copy_of=tested, start=tested.manifest.start + shift)
+    with pytest.raises(LeakError, match="hours of the same mains"):
+        guards.check_split(split(["excerpt:1"], ["made:2"]), by_reference(moved, tested))
+
+
+@pytest.mark.parametrize("sample_period", [600, 900, 1800, 10_800])
+def test_a_leak_is_found_on_a_coarse_grid(make_home: HomeMaker, sample_period: float) -> None:
+    tested = make_home("made", 2, sample_period=sample_period)
+    moved = make_home(
+        "excerpt", 1, copy_of=tested, sample_period=sample_period, start=tested.manifest.start + sample_period
+    )
+    other = make_home("other", 3, sample_period=sample_period)
+    guards.check_split(split(["other:3"], ["made:2"]), by_reference(other, tested))
+    with pytest.raises(LeakError, match="hours of the same mains"):
+        guards.check_split(split(["excerpt:1"], ["made:2"]), by_reference(moved, tested))
+
+
 def test_a_frozen_meter_and_an_empty_home_are_no_proof_of_a_leak(make_house: HomeMaker) -> None:
     one, other = make_house("made", 1), make_house("made", 3)  # the same few levels at the same times
     assert np.array_equal(one.mains, other.mains)

@@ -1,7 +1,7 @@
 """Leaks, refused: before anything is trained, and again on what training says that it has seen.
 
-A house leaks under its reference, by the readings that its mains are made of, and by any hour of its
-mains under whatever name and time. Scales, thresholds and the choice of the best weights must come from
+A house leaks under its reference, by the readings that its mains are made of, and by hours of its
+mains under whatever name and time (``seen``). Scales, thresholds and the choice of the best weights must come from
 the houses that a split gives to training. What no guard here can know: whether whoever wrote a network
 has looked at a test house.
 """
@@ -12,8 +12,6 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-import numpy as np
-
 from energy_dissagregation_mlops import networks
 from energy_dissagregation_mlops.appliances import Appliance
 from energy_dissagregation_mlops.arena.protocol import Protocol, Split
@@ -22,16 +20,13 @@ from energy_dissagregation_mlops.config import section
 from energy_dissagregation_mlops.errors import ConfigError, LeakError, StoreError
 from energy_dissagregation_mlops.evaluation import has_seen
 from energy_dissagregation_mlops.preprocessing import rule_text
+from energy_dissagregation_mlops.seen import Hours
 from energy_dissagregation_mlops.store import StoredHouse
 from energy_dissagregation_mlops.training.config import TrainingConfig
 from energy_dissagregation_mlops.training.data import TrainingSeries, scales_of
 from energy_dissagregation_mlops.training.loop import split_of
 from energy_dissagregation_mlops.training_run import series_of
 
-HOUR = 3600.0  # s
-MIN_LEVELS = (
-    8  # an hour with fewer different values (an empty home, a frozen meter) may be like another by chance
-)
 SCALE_TOLERANCE = 1e-4  # relative: the graph's scales are float32
 
 Opened = Mapping[str, StoredHouse]  # houses by reference
@@ -61,14 +56,13 @@ def check_split(split: Split, houses: Opened) -> None:
 
 def _check_readings(split: Split, first: Sequence[StoredHouse], second: Sequence[StoredHouse]) -> None:
     raw = {sha256: house for house in first for sha256 in house.manifest.meters[0].sha256}
-    hours = {hour: house for house in first for hour in _hours(house)}
+    hours = Hours.of(first)
     for house in second:
         for sha256 in house.manifest.meters[0].sha256:
             if sha256 in raw:
                 raise _same_house(split, raw[sha256], house, "the same mains readings")
-        shared = _hours(house) & hours.keys()
-        if shared:
-            raise _same_house(split, hours[shared.pop()], house, f"{len(shared) + 1} hours of the same mains")
+        if shared := hours.shared(house):
+            raise _same_house(split, shared[0], house, f"{shared[1]} hours of the same mains")
 
 
 def _same_house(split: Split, one: StoredHouse, other: StoredHouse, what: str) -> LeakError:
@@ -76,17 +70,6 @@ def _same_house(split: Split, one: StoredHouse, other: StoredHouse, what: str) -
         f"split {split.name}: {one.manifest.reference} and {other.manifest.reference} hold {what}: "
         "they are one house under two names, leave one out"
     )
-
-
-def _hours(house: StoredHouse) -> set[bytes]:
-    """Every whole hour of the mains that can be told from others, as its values to 1 W."""
-    width = round(HOUR / house.manifest.sample_period)
-    mains = np.asarray(house.mains)
-    lead = -round(house.manifest.start / house.manifest.sample_period) % width
-    rows = mains[lead : lead + (len(mains) - lead) // width * width].reshape(-1, width)
-    rows = rows[np.isfinite(rows).all(axis=1)].round().astype(np.int32)
-    num_levels = (np.diff(np.sort(rows, axis=1), axis=1) > 0).sum(axis=1) + 1
-    return {row.tobytes() for row in rows[num_levels >= MIN_LEVELS]}
 
 
 def check_thresholds(protocol: Protocol, known: Iterable[Appliance], houses: Iterable[StoredHouse]) -> None:
