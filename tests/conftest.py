@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import numpy as np
@@ -79,6 +80,20 @@ def make_house(store: Store) -> HouseMaker:
         )  # fmt: skip
         on = np.stack([kettle > 2000, fridge > 50])
         return store.write(manifest, np.stack([mains, kettle, fridge]), on)
+
+    return make
+
+
+@pytest.fixture
+def make_lively(make_house: HouseMaker, store: Store) -> HouseMaker:
+    """Store a house whose mains is like no other's at any hour; those of one number are parts of one."""
+
+    def make(dataset: str, house: int, *, start: float | None = None, **changes: Any) -> StoredHouse:
+        made = make_house(dataset, house, **changes)
+        manifest = made.manifest.model_copy(update={"start": start or made.manifest.start})
+        base = np.random.default_rng(house).uniform(80, 300, len(made.mains))
+        mains = (made.power.sum(axis=0) + base).astype(np.float32)
+        return store.write(manifest, np.concatenate([mains[None], made.power]), np.asarray(made.on))
 
     return make
 

@@ -15,6 +15,7 @@ from energy_dissagregation_mlops.config import RunConfig
 from energy_dissagregation_mlops.errors import ConfigError, LeakError, StoreError
 from energy_dissagregation_mlops.evaluation import unseen_houses
 from energy_dissagregation_mlops.registry import Registry
+from energy_dissagregation_mlops.seen import Seen
 from energy_dissagregation_mlops.store import Store, StoredHouse
 from energy_dissagregation_mlops.training.config import TrainingConfig
 from energy_dissagregation_mlops.training_run import train
@@ -47,7 +48,8 @@ def test_a_new_version_has_the_intervals_and_names_the_homes(
     assert made.card.calibration.appliances[0].homes == ("made:1",)
     assert made.graph.read_bytes() == bundle.graph.read_bytes()
     assert Bundle.open(bundle.folder).card.calibration is None
-    assert unseen_houses(made.card, store) == ["made:2"]  # a home that was calibrated on is no test home
+    unseen = unseen_houses(made.card, store, Seen.of(made.card, store))
+    assert unseen == ["made:2"]  # a home that was calibrated on is no test home
 
 
 def test_in_place_the_card_and_the_hashes_change_together(
@@ -78,6 +80,18 @@ def test_a_home_trained_on_needs_a_stand_in_that_has_not_seen_it(
     copied = make_bundle("copied", seen=(("x:1", "made1mains"),))
     with pytest.raises(LeakError, match="trained on made:1"):
         calibrate(store, registry, copied, Homes(named=("made:1",)))
+
+
+def test_an_excerpt_of_a_home_trained_on_is_refused(
+    store: Store, registry: Registry, make_lively: HouseMaker, make_bundle: BundleMaker
+) -> None:
+    make_lively("made", 1, sha256="whole")
+    make_lively("excerpt", 1, days=1, sha256="excerpt")
+    seen, other = make_bundle(seen=(("made:1", "whole"),)), make_bundle("other")
+    with pytest.raises(LeakError, match="plain@1 was trained on excerpt:1, as made:1"):
+        calibrate(store, registry, seen, Homes(named=("excerpt:1",)))
+    with pytest.raises(LeakError, match="plain@1 has seen excerpt:1 itself"):
+        calibrate(store, registry, other, Homes(stand_ins={"excerpt:1": seen}))
 
 
 @pytest.mark.slow

@@ -8,13 +8,19 @@ import pytest
 
 from energy_dissagregation_mlops.bundle import Bundle
 from energy_dissagregation_mlops.errors import ConfigError, LeakError, StoreError
-from energy_dissagregation_mlops.evaluation import check_alike, evaluate, keep, unseen_houses
+from energy_dissagregation_mlops.evaluation import Evaluation, check_alike, evaluate, keep, unseen_houses
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.registry import Registry
+from energy_dissagregation_mlops.seen import Seen
 from energy_dissagregation_mlops.store import Store, StoredHouse
 
 HouseMaker = Callable[..., StoredHouse]
 BundleMaker = Callable[..., Bundle]
+
+
+def scored(bundle: Bundle, house: StoredHouse) -> Evaluation:
+    store = Store(house.folder.parents[2])
+    return evaluate(bundle, house, Disaggregator.load(bundle), Seen.of(bundle.card, store))
 
 
 def test_scores_by_hand_beside_always_off_and_mean_power(
@@ -22,7 +28,7 @@ def test_scores_by_hand_beside_always_off_and_mean_power(
 ) -> None:
     # The plain bundle finds every kettle, and takes the fridge to be on wherever the mains is above 120 W.
     house, bundle = make_house(days=2), make_bundle()
-    kettle, fridge = evaluate(bundle, house, Disaggregator.load(bundle)).appliances
+    kettle, fridge = scored(bundle, house).appliances
     assert (kettle.appliance, fridge.appliance) == ("kettle", "fridge")
     assert kettle.model.mae == 0
     assert kettle.model.f1 == 1
@@ -42,7 +48,7 @@ def test_scores_by_hand_beside_always_off_and_mean_power(
 def test_a_house_that_training_saw_is_refused(make_house: HouseMaker, make_bundle: BundleMaker) -> None:
     house, bundle = make_house("made", 1), make_bundle(seen=(("made:1", ""),))
     with pytest.raises(LeakError, match="made:1 was seen in training"):
-        evaluate(bundle, house, Disaggregator.load(bundle))
+        scored(bundle, house)
 
 
 def test_the_same_readings_under_another_name_are_refused(
@@ -50,7 +56,7 @@ def test_the_same_readings_under_another_name_are_refused(
 ) -> None:
     house, bundle = make_house("copy", 9, sha256="readings"), make_bundle(seen=(("made:1", "readings"),))
     with pytest.raises(LeakError, match="copy:9"):
-        evaluate(bundle, house, Disaggregator.load(bundle))
+        scored(bundle, house)
 
 
 def test_only_unseen_houses_are_proposed(
@@ -58,16 +64,43 @@ def test_only_unseen_houses_are_proposed(
 ) -> None:
     for house in (1, 2):
         make_house("made", house)
-    assert unseen_houses(make_bundle(seen=(("made:1", ""),)).card, store) == ["made:2"]
+
+    def unseen(*seen: str) -> list[str]:
+        card = make_bundle(seen=tuple((each, "") for each in seen)).card
+        return unseen_houses(card, store, Seen.of(card, store))
+
+    assert unseen("made:1") == ["made:2"]
     with pytest.raises(StoreError, match="train with --test-house"):
-        unseen_houses(make_bundle(seen=(("made:1", ""), ("made:2", ""))).card, store)
+        unseen("made:1", "made:2")
+
+
+def test_an_excerpt_of_a_house_that_training_saw_is_refused_and_not_proposed(
+    store: Store, make_house: HouseMaker, make_bundle: BundleMaker, make_lively: HouseMaker
+) -> None:
+    make_lively("made", 1, sha256="whole")
+    excerpt = make_lively("excerpt", 1, days=1, sha256="excerpt", start=1_700_006_400.0 + 1860)
+    other = make_house("other", 2)
+    bundle = make_bundle(seen=(("trained:1", "whole"),))
+    with pytest.raises(LeakError, match="excerpt:1 was seen in training of plain@1, as made:1"):
+        scored(bundle, excerpt)
+    assert unseen_houses(bundle.card, store, Seen.of(bundle.card, store)) == ["other:2"]
+    assert scored(bundle, other).num_absent == 0
+
+
+def test_houses_that_could_not_be_compared_are_told(
+    make_house: HouseMaker, make_bundle: BundleMaker, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_house("made", 1, sha256="here")
+    bundle = make_bundle(seen=(("made:1", "here"), ("made:3", "elsewhere")))
+    assert scored(bundle, make_house("other", 2)).num_absent == 1
+    assert "1 of 2 houses that plain@1 has seen are not in" in caplog.text
 
 
 def test_coverage_and_false_energy_by_hand(
     make_house: HouseMaker, make_bundle: BundleMaker, calibrated: Bundle
 ) -> None:
     house = make_house("new", 3, days=4)
-    kettle, fridge = evaluate(calibrated, house, Disaggregator.load(calibrated)).appliances
+    kettle, fridge = scored(calibrated, house).appliances
     # The plain bundle knows the kettle to the watt, so its intervals are points that hold everything.
     assert kettle.coverage is not None
     assert (kettle.coverage.power, kettle.coverage.power_everywhere, kettle.coverage.day) == (1, 1, 1)
@@ -78,7 +111,7 @@ def test_coverage_and_false_energy_by_hand(
     assert fridge.lacking.presence is not None and fridge.lacking.presence < 0.2
     assert fridge.lacking.false_power == 0
     bare = make_bundle("bare")
-    _, other = evaluate(bare, house, Disaggregator.load(bare)).appliances
+    _, other = scored(bare, house).appliances
     assert other.coverage is None and other.presence is None and other.lacking is not None
     assert other.lacking.false_power == pytest.approx(100 * 9 / 1440)
     assert other.lacking.false_kwh_per_day == pytest.approx(0.1 * 9 / 60)
@@ -87,8 +120,7 @@ def test_coverage_and_false_energy_by_hand(
 def test_scores_are_kept_in_the_card_and_a_home_s_older_ones_give_way(
     make_house: HouseMaker, calibrated: Bundle
 ) -> None:
-    disaggregator = Disaggregator.load(calibrated)
-    found = [evaluate(calibrated, make_house("new", number, days=3), disaggregator) for number in (3, 4)]
+    found = [scored(calibrated, make_house("new", number, days=3)) for number in (3, 4)]
     kept = keep(keep(calibrated, found), found[:1])
     assert kept.sha256 != calibrated.sha256 and Bundle.open(kept.folder) == kept
     assert [(each.house, each.appliance) for each in kept.card.unseen] == [
@@ -106,7 +138,7 @@ def test_a_bundle_that_is_calibrated_anew_keeps_no_scores_of_before(
 ) -> None:
     from energy_dissagregation_mlops.calibration_run import Homes, calibrate
 
-    keep(calibrated, [evaluate(calibrated, make_house("new", 3), Disaggregator.load(calibrated))])
+    keep(calibrated, [scored(calibrated, make_house("new", 3))])
     kept = registry.resolve(calibrated.card.reference)
     assert kept.card.unseen
     again = calibrate(store, registry, kept, Homes(named=("calibration:1",)))

@@ -21,8 +21,9 @@ from energy_dissagregation_mlops.inference.mains import MainsSeries
 from energy_dissagregation_mlops.inspection import MeterSurvey
 from energy_dissagregation_mlops.prediction import predict
 from energy_dissagregation_mlops.registry import Registry
+from energy_dissagregation_mlops.seen import Seen
 from energy_dissagregation_mlops.signals import Counts
-from energy_dissagregation_mlops.store import StoredHouse
+from energy_dissagregation_mlops.store import Store, StoredHouse
 from energy_dissagregation_mlops.training.progress import Progress
 from energy_dissagregation_mlops.vocabulary import Quantity, Source
 
@@ -117,10 +118,10 @@ def test_stored_houses_fit(screen: Screen, make_house: HouseMaker) -> None:
 
 
 def test_scores_stand_beside_their_baselines(
-    screen: Screen, make_house: HouseMaker, make_bundle: BundleMaker
+    screen: Screen, make_house: HouseMaker, make_bundle: BundleMaker, store: Store
 ) -> None:
     bundle = make_bundle()
-    found = evaluate(bundle, make_house(days=2), Disaggregator.load(bundle))
+    found = evaluate(bundle, make_house(days=2), Disaggregator.load(bundle), Seen.of(bundle.card, store))
     results.show_evaluations([found], as_json=False)
     kettle = found.appliances[0]
     mean = kettle.mean_power.mae
@@ -128,9 +129,12 @@ def test_scores_stand_beside_their_baselines(
     # Always off misses 2500 W for 9 minutes of each day; six uses, all of them found.
     assert f"kettle 0.0 15.6 {mean:.1f} 1.00 0.00 0.38 / 0.38 6/6 6" in screen.lines
     screen_text = screen.text
+    assert "never seen in training" in screen_text
     results.show_evaluations([found], as_json=True)
     said = json.loads(screen.text[len(screen_text) :])
     assert said[0]["appliances"][0]["always_off"]["mae"] == pytest.approx(2500 * 9 / 1440)
+    results.show_evaluations([dataclasses.replace(found, num_absent=342)], as_json=False)
+    assert "not known to have been seen in training" in " ".join(screen.text.split())
 
 
 def predicted(bundle: Bundle, folder: Path, power: np.ndarray) -> tuple[MainsSeries, Disaggregator]:

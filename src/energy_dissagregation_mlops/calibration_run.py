@@ -19,9 +19,9 @@ from energy_dissagregation_mlops.calibration.series import KnownHome
 from energy_dissagregation_mlops.calibration.witnesses import of_validation
 from energy_dissagregation_mlops.config import section
 from energy_dissagregation_mlops.errors import ConfigError, LeakError, StoreError
-from energy_dissagregation_mlops.evaluation import has_seen
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.registry import Registry
+from energy_dissagregation_mlops.seen import Seen
 from energy_dissagregation_mlops.store import Store, StoredHouse
 from energy_dissagregation_mlops.training.config import TrainingConfig
 from energy_dissagregation_mlops.training.loop import split_of
@@ -60,7 +60,8 @@ def calibrate(
     witnesses = [_stand_in(store, card, reference, each) for reference, each in homes.stand_ins.items()]
     own = Disaggregator.load(bundle)
     if homes.named:
-        witnesses += [_whole(store, own, reference) for reference in homes.named]
+        fitted = Seen.of(card, store, (Role.TRAIN, Role.BOTH))
+        witnesses += [_whole(store.open(each, card.sample_period), own, fitted) for each in homes.named]
     else:
         validated = _validation(store, own)
         witnesses += [each for each in validated if each.home.reference not in homes.stand_ins]
@@ -90,7 +91,7 @@ def calibrate(
 def _stand_in(store: Store, card: Card, reference: str, bundle: Bundle) -> Witness:
     house = store.open(reference, card.sample_period)
     other = bundle.card
-    if has_seen(other, house.manifest):
+    if Seen.of(other, store).called(house):
         raise LeakError(
             f"{other.reference} has seen {reference} itself: name a stand-in that was trained without it"
         )
@@ -104,19 +105,14 @@ def _stand_in(store: Store, card: Card, reference: str, bundle: Bundle) -> Witne
     return Witness(home=KnownHome.of(house, card), disaggregator=Disaggregator.load(bundle))
 
 
-def _whole(store: Store, own: Disaggregator, reference: str) -> Witness:
-    house, card = store.open(reference, own.card.sample_period), own.card
-    roles = {each.role for each in card.houses if each.reference == reference or _same_readings(each, house)}
-    if roles & {Role.TRAIN, Role.BOTH}:
+def _whole(house: StoredHouse, own: Disaggregator, fitted: Seen) -> Witness:
+    card, reference = own.card, house.manifest.reference
+    if called := fitted.called(house):
         raise LeakError(
-            f"{card.reference} was trained on {reference}: its errors there say nothing of other homes; name another "
+            f"{card.reference} was trained on {reference}, as {called}: its errors there say nothing of other homes; name another "
             "house, or a stand-in that was trained without it (--stand-in)"
         )
     return Witness(home=KnownHome.of(house, card), disaggregator=own)
-
-
-def _same_readings(card: HouseCard, house: StoredHouse) -> bool:
-    return bool(set(card.mains_sha256) & set(house.manifest.meters[0].sha256))
 
 
 def _validation(store: Store, own: Disaggregator) -> list[Witness]:

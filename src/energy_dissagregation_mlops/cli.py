@@ -345,6 +345,7 @@ def evaluate(
     """
     from energy_dissagregation_mlops import choices, evaluation, results
     from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
+    from energy_dissagregation_mlops.seen import Seen
     from energy_dissagregation_mlops.store import Store
 
     drawing = choices.picture_file(picture)
@@ -356,19 +357,21 @@ def evaluate(
     others = choices.stand_ins(stand_in or (), resolve=registry.resolve)
     for other in others.values():
         evaluation.check_alike(opened.card, other.card)
-    own = house or (() if others else evaluation.unseen_houses(opened.card, store))
-    asked = [(reference, opened) for reference in own] + list(others.items())
+    seen = Seen.of(opened.card, store)
+    own = house or (() if others else evaluation.unseen_houses(opened.card, store, seen))
+    asked = [(reference, opened, seen) for reference in own]
+    asked += [(reference, other, Seen.of(other.card, store)) for reference, other in others.items()]
     found = []
     with terminal.bar("evaluating") as update:
-        for done, (reference, who) in enumerate(asked, start=1):
+        for done, (reference, who, its) in enumerate(asked, start=1):
             stored = store.open(reference, opened.card.sample_period)
-            found.append(evaluation.evaluate(who, stored, Disaggregator.load(who)))
+            found.append(evaluation.evaluate(who, stored, Disaggregator.load(who), its))
             update(done, len(asked), reference)
     results.show_evaluations(found, as_json=as_json)
     if keep:
         evaluation.keep(opened, found)
     if drawing is not None:
-        reference, who = asked[0]
+        reference, who, _ = asked[0]
         stored = store.open(reference, opened.card.sample_period)
         results.draw_stored(stored, Disaggregator.load(who), drawing)
 

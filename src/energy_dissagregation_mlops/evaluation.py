@@ -25,7 +25,8 @@ from energy_dissagregation_mlops.errors import ConfigError, LeakError, StoreErro
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.inference.summary import answered
 from energy_dissagregation_mlops.metrics import Scores, Trace, mae, score
-from energy_dissagregation_mlops.store import Manifest, Store, StoredHouse
+from energy_dissagregation_mlops.seen import Seen
+from energy_dissagregation_mlops.store import Store, StoredHouse
 from energy_dissagregation_mlops.vocabulary import (
     JOULES_PER_KWH,
     SECONDS_PER_DAY,
@@ -73,16 +74,18 @@ class Evaluation:
     sample_period: float  # s
     appliances: tuple[ApplianceEvaluation, ...]
     unmetered: tuple[str, ...]  # appliances of the bundle that the house has no meter for
+    num_absent: int  # houses that it has seen and whose hours could not be compared
 
 
-def unseen_houses(card: Card, store: Store) -> list[str]:
+def unseen_houses(card: Card, store: Store, seen: Seen) -> list[str]:
     """References of the stored houses of the bundle's period that training has not seen.
 
     Raises:
         StoreError: there is none.
     """
     manifests = store.manifests(card.sample_period)
-    unseen = [each.reference for each in manifests if not has_seen(card, each)]
+    houses = [store.open(each.reference, card.sample_period) for each in manifests]
+    unseen = [each.manifest.reference for each in houses if not seen.called(each)]
     if not unseen:
         held = ", ".join(each.reference for each in manifests) or "nothing"
         raise StoreError(
@@ -92,17 +95,17 @@ def unseen_houses(card: Card, store: Store) -> list[str]:
     return unseen
 
 
-def evaluate(bundle: Bundle, house: StoredHouse, disaggregator: Disaggregator) -> Evaluation:
+def evaluate(bundle: Bundle, house: StoredHouse, disaggregator: Disaggregator, seen: Seen) -> Evaluation:
     """Score a bundle on a house.
 
     Raises:
-        LeakError: training has seen the house, under this name or another.
+        LeakError: training has seen the house or an hour of it, under this name or another.
         StoreError: the house is of another sample period, or has none of the bundle's appliances.
     """
     card, manifest = bundle.card, house.manifest
-    if has_seen(card, manifest):
+    if called := seen.called(house):
         raise LeakError(
-            f"{manifest.reference} was seen in training of {card.reference}: a score on it would say nothing; "
+            f"{manifest.reference} was seen in training of {card.reference}, as {called}: a score on it would say nothing; "
             "name another house, or train without it"
         )
     if manifest.sample_period != card.sample_period:
@@ -121,6 +124,7 @@ def evaluate(bundle: Bundle, house: StoredHouse, disaggregator: Disaggregator) -
         sample_period=card.sample_period,
         appliances=tuple(_evaluated(each, told) for each in metered),
         unmetered=tuple(each.name for each in card.appliances if each not in metered),
+        num_absent=seen.num_absent,
     )  # fmt: skip
 
 
@@ -256,9 +260,3 @@ def _constant(watts: float, like: FloatArray, *, on: bool) -> Trace:
     present = np.isfinite(like)
     state: BoolArray = present & on
     return Trace(power=np.where(present, np.float32(watts), np.float32(np.nan)), on=state)
-
-
-def has_seen(card: Card, manifest: Manifest) -> bool:
-    """Whether training saw the house, under its name or its mains under another."""
-    readings = {each for house in card.houses for each in house.mains_sha256}
-    return manifest.reference in card.seen or bool(readings & set(manifest.meters[0].sha256))

@@ -219,8 +219,9 @@ def show_evaluations(found: Sequence[Evaluation], *, as_json: bool) -> None:
             for one in each.appliances
         ]  # fmt: skip
         without = f"no meter there for {', '.join(each.unmetered)}" if each.unmetered else ""
+        known = "not known to have been seen" if each.num_absent else "never seen"
         show_table(
-            f"{each.bundle} on {each.house}, never seen in training, every {each.sample_period:g} s",
+            f"{each.bundle} on {each.house}, {known} in training, every {each.sample_period:g} s",
             ("appliance", "MAE\nW", "always\noff W", "mean\npower W", "F1", "SAE", "kWh a day\ntrue / said", "uses\nfound", "uses\nsaid"),
             rows,
             caption=without,
@@ -266,6 +267,7 @@ def _evaluation_json(found: Evaluation) -> dict[str, object]:
     return {
         "bundle": found.bundle, "bundle_sha256": found.bundle_sha256, "house": found.house,
         "sample_period": found.sample_period, "unmetered": list(found.unmetered),
+        "not_compared": found.num_absent,
         "appliances": [
             {
                 "appliance": one.appliance, "model": one.model.to_json(),

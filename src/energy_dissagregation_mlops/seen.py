@@ -1,78 +1,91 @@
 """The same home told under another name: by its readings, and by hours of its mains.
 
-One side's hours begin at whole hours of the clock, the other's at every sample. So what two homes share is found however far its
-times were moved by whole samples, where it holds one of those: from two hours on it does. What was moved by part of a sample, or
-scaled, has other values and is not found.
-
-Shapes: T series length, N hours of all houses.
+Those of one side begin on the clock, of the other at every sample: times moved by whole samples hide nothing; by part of one, they do.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+import logging
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from energy_dissagregation_mlops.store import StoredHouse
-from energy_dissagregation_mlops.vocabulary import BoolArray
+from energy_dissagregation_mlops.bundle import Card, HouseCard, Role
+from energy_dissagregation_mlops.store import Manifest, Store, StoredHouse
 
-HOUR = 3600.0  # s
-MIN_SAMPLES = 16  # of an "hour" on a coarse grid: fewer may be like others by chance
+MIN_SAMPLES = 16  # of an hour, on a coarse grid
 MIN_LEVELS = 8  # fewer different values (an empty home, a frozen meter) may be like others by chance
-_BASE = 0x9E3779B97F4A7C15  # of the hash; any odd number with bits all over
+_BASE = 0x9E3779B97F4A7C15  # odd, so that it has an inverse
+
+Hours = Mapping[int, tuple[StoredHouse, int]]  # whose, and from which sample on, by hash
+logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Hours:
-    """Every whole hour of some houses."""
+def hours(houses: Iterable[StoredHouse]) -> Hours:
+    """The hours of houses of one sample period."""
+    return {hour: (each, begin) for each in houses for hour, begin in _hours(each, _width(each)).items()}
 
-    houses: Sequence[StoredHouse]
-    hashes: NDArray[np.uint64]  # (N,) of the values to 1 W
-    house: NDArray[np.int64]  # (N,) whose it is
-    begin: NDArray[np.int64]  # (N,) at which of its samples
+
+def sharing(known: Hours, house: StoredHouse) -> list[StoredHouse]:
+    """Whose hours a house holds, once for each hour that can be told from others."""
+    width = _width(house)
+    found = [known[hour] for hour in known.keys() & _hours(house, 1).keys()]
+    return [
+        one for one, begin in found if len(np.unique(one.mains[begin:][:width].round())) >= MIN_LEVELS
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Houses that a model has seen, and the hours of those that a store holds."""
+
+    houses: Sequence[HouseCard]
+    hours: Hours
+    num_absent: int  # from the store: parts of them would not be found under other names
 
     @classmethod
-    def of(cls, houses: Sequence[StoredHouse]) -> Self:
-        """Those of houses of one sample period."""
-        hashes, begins = [np.empty(0, np.uint64)], [np.empty(0, np.int64)]
-        for each in houses:
-            found, measured = _hashes(each)
-            width = _width(each)
-            lead = -round(each.manifest.start / each.manifest.sample_period) % width
-            begins.append(lead + width * np.flatnonzero(measured[lead::width]))
-            hashes.append(found[begins[-1]])
-        whose = np.repeat(np.arange(len(houses)), [len(each) for each in begins[1:]])
-        return cls(houses=houses, hashes=np.concatenate(hashes), house=whose, begin=np.concatenate(begins))
+    def of(cls, card: Card, store: Store, roles: Collection[Role] = tuple(Role)) -> Self:
+        """Those of a card in these roles."""
+        houses = [each for each in card.houses if each.role in roles]
+        manifests = store.manifests(card.sample_period)
+        stored = {sha256: each.reference for each in manifests for sha256 in each.meters[0].sha256}
+        held = {stored[sha256] for each in houses for sha256 in each.mains_sha256 if sha256 in stored}
+        absent = sum(stored.keys().isdisjoint(each.mains_sha256) for each in houses)
+        if absent:
+            what = "houses that %s has seen are not in %s: parts of them under other names would not be found"
+            logger.warning(f"%d of %d {what}", absent, len(houses), card.reference, store.root)
+        return cls(houses, hours(store.open(each, card.sample_period) for each in held), absent)
 
-    def shared(self, other: StoredHouse) -> tuple[StoredHouse, int] | None:
-        """Which of the houses shares most hours with another house, and how many; None where none does."""
-        found, measured = _hashes(other)
-        hits = np.flatnonzero(np.isin(self.hashes, found[measured])).tolist()
-        counts = Counter(int(self.house[hit]) for hit in hits if self._can_be_told(hit))
-        return next(((self.houses[place], count) for place, count in counts.most_common(1)), None)
+    def called(self, house: StoredHouse) -> str | None:
+        """What a house was called when it was seen; None where it was not."""
+        if (name := seen_as(self.houses, house.manifest)) or not (found := sharing(self.hours, house)):
+            return name
+        return found[0].manifest.reference
 
-    def _can_be_told(self, hit: int) -> bool:
-        house, begin = self.houses[self.house[hit]], self.begin[hit]
-        return len(np.unique(house.mains[begin : begin + _width(house)].round())) >= MIN_LEVELS
+
+def seen_as(houses: Iterable[HouseCard], manifest: Manifest) -> str | None:
+    """Which of a card's houses a house is, by its name or its readings."""
+    readings = {manifest.reference, *manifest.meters[0].sha256}
+    known = (each for each in houses if not readings.isdisjoint((each.reference, *each.mains_sha256)))
+    return next((each.reference for each in known), None)
 
 
 def _width(house: StoredHouse) -> int:
-    return max(round(HOUR / house.manifest.sample_period), MIN_SAMPLES)
+    return max(round(3600 / house.manifest.sample_period), MIN_SAMPLES)
 
 
-def _hashes(house: StoredHouse) -> tuple[NDArray[np.uint64], BoolArray]:
-    """Of each stretch as long as an hour a polynomial of its values, modulo 2^64, and whether all of it is measured."""
-    width = _width(house)
+def _hours(house: StoredHouse, step: int) -> dict[int, int]:
+    """Where hours begin, every ``step`` samples since 1970, by a polynomial of their values to 1 W modulo 2^64."""
+    width, first = _width(house), round(house.manifest.start / house.manifest.sample_period)
     known = np.isfinite(house.mains)
     watts = np.where(known, house.mains, 0).round().astype(np.int64).astype(np.uint64)
     powers, inverse = (
-        np.cumprod(np.full(len(watts), base, np.uint64)) for base in (_BASE, pow(_BASE, -1, 2**64))
+        np.cumprod(np.full(len(watts), each, np.uint64)) for each in (_BASE, pow(_BASE, -1, 2**64))
     )
-    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(watts * powers)])
-    gaps = np.concatenate([np.zeros(1, np.int64), np.cumsum(~known)])
-    found = sums[width:] - sums[:-width]
-    return found * inverse[: len(found)], gaps[width:] == gaps[:-width]
+    sums, gaps = np.cumsum(np.append(np.uint64(0), watts * powers)), np.cumsum(np.append(0, ~known))
+    begins = np.flatnonzero(gaps[width:] == gaps[:-width])
+    begins = begins[(first + begins) % step == 0]
+    found = (sums[begins + width] - sums[begins]) * inverse[begins]
+    return dict(zip(found.tolist(), begins.tolist(), strict=True))

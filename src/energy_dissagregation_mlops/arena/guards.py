@@ -18,9 +18,8 @@ from energy_dissagregation_mlops.arena.protocol import Protocol, Split
 from energy_dissagregation_mlops.bundle import Bundle, Card, Role
 from energy_dissagregation_mlops.config import section
 from energy_dissagregation_mlops.errors import ConfigError, LeakError, StoreError
-from energy_dissagregation_mlops.evaluation import has_seen
 from energy_dissagregation_mlops.preprocessing import rule_text
-from energy_dissagregation_mlops.seen import Hours
+from energy_dissagregation_mlops.seen import hours, seen_as, sharing
 from energy_dissagregation_mlops.store import StoredHouse
 from energy_dissagregation_mlops.training.config import TrainingConfig
 from energy_dissagregation_mlops.training.data import TrainingSeries, scales_of
@@ -56,13 +55,13 @@ def check_split(split: Split, houses: Opened) -> None:
 
 def _check_readings(split: Split, first: Sequence[StoredHouse], second: Sequence[StoredHouse]) -> None:
     raw = {sha256: house for house in first for sha256 in house.manifest.meters[0].sha256}
-    hours = Hours.of(first)
+    known = hours(first)
     for house in second:
         for sha256 in house.manifest.meters[0].sha256:
             if sha256 in raw:
                 raise _same_house(split, raw[sha256], house, "the same mains readings")
-        if shared := hours.shared(house):
-            raise _same_house(split, shared[0], house, f"{shared[1]} hours of the same mains")
+        if found := sharing(known, house):
+            raise _same_house(split, found[0], house, f"{len(found)} hours of the same mains")
 
 
 def _same_house(split: Split, one: StoredHouse, other: StoredHouse, what: str) -> LeakError:
@@ -111,7 +110,7 @@ def check_bundle(bundle: Bundle, split: Split, houses: Opened, *, known: Sequenc
     """
     card = bundle.card
     for reference in split.test:
-        if has_seen(card, houses[reference].manifest):
+        if seen_as(card.houses, houses[reference].manifest):
             raise LeakError(
                 f"{card.reference} has seen {reference}, which split {split.name} tests on: train it without"
             )
