@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from energy_dissagregation_mlops.bundle import Bundle
+from energy_dissagregation_mlops.bundle import Bundle, Role, with_card
 from energy_dissagregation_mlops.config import RunConfig
 from energy_dissagregation_mlops.errors import (
     BundleError,
@@ -116,6 +116,26 @@ def test_who_was_trained_on_a_house_that_chooses_the_weights_is_a_leak_and_who_c
     assert (
         of(registry, store, dataclasses.replace(both, start="chosen@1"), "made:1", "made:2").start == chosen
     )
+
+
+def test_who_was_trained_on_a_block_that_chooses_the_weights_is_a_leak(
+    trained: Bundle, store: Store, registry: Registry
+) -> None:
+    card = trained.card
+    (house,) = card.houses
+    longer = house.model_copy(update={"stop": house.stop + 86_400})
+    for changes in (
+        {"houses": (house.model_copy(update={"role": Role.TRAIN}),)},
+        {"houses": (longer,)},
+        {"training": {**card.training, "validation_fraction": 0.1}},
+    ):
+        with_card(trained, card.model_copy(update=changes))
+        with pytest.raises(
+            LeakError, match="run@1 was trained on stretches of made:1 that this run validates"
+        ):
+            of(registry, store, dataclasses.replace(RUN, start="run@1"), "made:1")
+        unjudged = dataclasses.replace(SHORT, validation_fraction=0.0)
+        of(registry, store, dataclasses.replace(RUN, start="run@1", training=unjudged), "made:1")
 
 
 def test_weights_of_another_shape_and_a_bundle_without_weights_are_said(

@@ -116,7 +116,8 @@ class Predecessors:
 def _check(bundle: Bundle, config: RunConfig, houses: Sequence[Manifest]) -> None:
     validated = config.training.validation_houses
     seen = {each.meters[0].sha256 for each in houses}
-    trained = {each.meters[0].sha256 for each in houses if each.reference not in validated}
+    trained = {each.meters[0].sha256: each for each in houses if each.reference not in validated}
+    fraction = config.training.validation_fraction
     for house in bundle.card.houses:
         fitted = house.role in (Role.TRAIN, Role.BOTH)
         if house.role is not Role.CALIBRATION and house.mains_sha256 not in (trained if fitted else seen):
@@ -124,6 +125,15 @@ def _check(bundle: Bundle, config: RunConfig, houses: Sequence[Manifest]) -> Non
             raise LeakError(
                 f"{bundle.card.reference} {what} {house.reference}, which this run does not train on: who learns from it "
                 "has seen that house; name the house among those to train on, or learn from another bundle"
+            )
+        if not (fitted and fraction) or validated:
+            continue
+        own = trained[house.mains_sha256]
+        found = house.role, house.start, house.stop, bundle.card.training["validation_fraction"]
+        if found != (Role.BOTH, own.start, own.start + own.length * own.sample_period, fraction):
+            raise LeakError(
+                f"{bundle.card.reference} was trained on stretches of {house.reference} that this run validates on: expected the "
+                f"same span and validation_fraction {fraction:g}, found {found[3]} ({house.role}); train one of them as the other"
             )
 
 
