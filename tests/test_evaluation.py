@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from energy_dissagregation_mlops.bundle import Bundle
@@ -131,6 +132,17 @@ def test_scores_are_kept_in_the_card_and_a_home_s_older_ones_give_way(
     assert kettle.always_off_mae == pytest.approx(2500 * 9 / 1440)
     assert fridge.mae_low <= fridge.mae <= fridge.mae_high
     assert (kettle.by, kettle.power_held, kettle.day_held) == (calibrated.card.reference, 1, 1)
+
+
+def test_an_appliance_whose_meter_said_nothing_is_not_kept(
+    make_house: HouseMaker, make_bundle: BundleMaker, store: Store
+) -> None:
+    house, bundle = make_house(), make_bundle()
+    silent = np.full_like(house.power[0], np.nan)
+    changed = store.write(
+        house.manifest, np.stack([house.mains, silent, house.power[1]]), np.asarray(house.on)
+    )
+    assert [each.appliance for each in keep(bundle, [scored(bundle, changed)]).card.unseen] == ["fridge"]
 
 
 def test_a_bundle_that_is_calibrated_anew_keeps_no_scores_of_before(

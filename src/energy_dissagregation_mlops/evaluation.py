@@ -136,10 +136,11 @@ def keep(bundle: Bundle, found: Sequence[Evaluation]) -> Bundle:
         found: of the bundle itself, and of stand-ins: models trained alike without the home.
 
     Raises:
-        ConfigError: a stand-in is not alike: of another network, period or appliances.
         EdmlopsError: the card can't be written.
     """
-    told = tuple(_unseen_score(each, one) for each in found for one in each.appliances)
+    told = tuple(
+        _unseen_score(each, one) for each in found for one in each.appliances if one.model.num_samples
+    )
     anew = {each.house for each in found}
     kept = tuple(each for each in bundle.card.unseen if each.house not in anew)
     return with_card(bundle, bundle.card.model_copy(update={"unseen": (*kept, *told)}))
