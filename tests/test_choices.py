@@ -55,6 +55,11 @@ def test_half_a_pair_is_refused(text: str) -> None:
         choices.columns(**NOTHING | {"appliances": [text]})
 
 
+def test_two_stand_ins_for_one_house_are_refused() -> None:
+    with pytest.raises(ConfigError, match="two for refit2:1"):
+        choices.stand_ins(["a@1=refit2:1", "b@1=refit2:1"], resolve=lambda _: None)  # type: ignore[arg-type,return-value]
+
+
 def test_an_unknown_unit_or_zone_lists_the_known() -> None:
     with pytest.raises(UnknownNameError, match=r"no unit 'MW'.*kWh"):
         choices.columns(**NOTHING | {"unit": "MW"})

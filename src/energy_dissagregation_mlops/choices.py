@@ -49,7 +49,7 @@ def stand_ins(written: Sequence[str], *, resolve: Callable[[str], Bundle]) -> di
     """Who answers for which house, of texts as "refit20@1=refit2:1".
 
     Raises:
-        ConfigError: a text is not of that form.
+        ConfigError: a text is not of that form, or a house is named twice.
         UnknownNameError, BundleError: as ``resolve``.
     """
     found = {}
@@ -59,6 +59,8 @@ def stand_ins(written: Sequence[str], *, resolve: Callable[[str], Bundle]) -> di
             raise ConfigError(
                 f"--stand-in {text}: expected a model and a house, as refit20@1=refit2:1; correct it"
             )
+        if house in found:
+            raise ConfigError(f"--stand-in names two for {house}: expected one; drop the other")
         found[house] = resolve(bundle)
     return found
 
