@@ -79,6 +79,20 @@ def test_a_day_of_a_test_house_in_training_is_a_leak(make_home: HomeMaker) -> No
         guards.check_split(split(["excerpt:1"], ["made:2"]), by_reference(shared, tested))
 
 
+def test_a_house_that_is_tested_under_two_names_is_refused(make_home: HomeMaker) -> None:
+    whole = make_home("made", 2)
+    houses = by_reference(make_home("made", 1), whole, make_home("excerpt", 3, copy_of=whole))
+    with pytest.raises(LeakError, match="made:2 and excerpt:3 hold 72 hours of the same mains"):
+        guards.check_split(split(["made:1"], ["made:2", "excerpt:3"]), houses)
+
+
+@pytest.mark.parametrize("role", ["train", "validation", "test"])
+def test_a_house_that_is_named_twice_is_refused(role: str) -> None:
+    plain = {"train": ["made:1"], "validation": ["made:2"], "test": ["made:3"]}
+    with pytest.raises(ValueError, match="made:9 is named twice"):
+        split(**(plain | {role: ["made:9", "made:9"]}))
+
+
 @pytest.mark.parametrize("shift", [60, 1800, 86_400 + 60])
 def test_a_leak_is_found_however_many_samples_its_times_were_moved_by(
     make_home: HomeMaker, shift: float

@@ -32,7 +32,7 @@ Opened = Mapping[str, StoredHouse]  # houses by reference
 
 
 def check_split(split: Split, houses: Opened) -> None:
-    """Refuse a split whose parts share a house or any hour of one.
+    """Refuse a split whose parts share a house or an hour of one, or whose test houses do.
 
     Args:
         split: train, validation and test.
@@ -51,6 +51,9 @@ def check_split(split: Split, houses: Opened) -> None:
         _check_readings(
             split, [houses[each] for each in sorted(one)], [houses[each] for each in sorted(other)]
         )
+    tested = [houses[each] for each in split.test]
+    for place, house in enumerate(tested):
+        _check_readings(split, tested[:place], [house])
 
 
 def _check_readings(split: Split, first: Sequence[StoredHouse], second: Sequence[StoredHouse]) -> None:
