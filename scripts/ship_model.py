@@ -4,7 +4,8 @@
 
 What ships is made only to be served, and whoever builds images sends all of it: without the weights apart from the graph, with
 a card without indents, and with the graph's weights stored in 8 bits and a scale for each channel, which ONNX Runtime multiplies
-once, when it loads them. Answers are computed in 32 bits as before. The script takes apart what --check names (a meter's file of
+once, when it loads them. Answers are computed in 32 bits as before. Scores stay under the name of the bundle that they were
+found of, since rounded weights answer a little otherwise. The script takes apart what --check names (a meter's file of
 any kind) before and after, and says by how much the two differ.
 """
 
@@ -66,11 +67,6 @@ def _fill(place: Path, version: str, own: Bundle) -> None:
             shutil.copyfile(path, place / path.name)
     attributions = tuple(map(_credited, own.card.attributions))
     card = own.card.model_copy(update={"version": version, "attributions": attributions})
-    renamed = [
-        each.model_copy(update={"by": card.reference}) if each.by == own.card.reference else each
-        for each in card.unseen
-    ]
-    card = card.model_copy(update={"unseen": tuple(renamed)})
     (place / CARD).write_text(
         json.dumps(card.model_dump(mode="json"), separators=(",", ":"), allow_nan=False), encoding="utf-8"
     )

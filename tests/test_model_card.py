@@ -50,6 +50,11 @@ def test_who_stood_in_is_named_and_what_is_not_known_left_out(scored: Scored) ->
     ]
 
 
+def test_scores_of_the_version_that_it_was_made_of_are_told_as_that_version_s(scored: Scored) -> None:
+    before = GOOD.model_copy(update={"by": "plain@5"})
+    assert model_card.unseen(scored(before))[0] == "real:1, 30 days, by plain@5, another version"
+
+
 def test_a_home_s_appliances_stand_together(scored: Scored) -> None:
     fridge = GOOD.model_copy(update={"appliance": "fridge", "days": 28})
     elsewhere = GOOD.model_copy(update={"house": "real:2"})
@@ -72,6 +77,8 @@ def test_what_is_worse_than_silence_or_never_scored_is_named(scored: Scored) -> 
         "fridge: scored in no home that it had not seen",
     ]
     fridge = GOOD.model_copy(update={"appliance": "fridge"})
+    hardly = fridge.model_copy(update={"mae": 2.7706, "always_off_mae": 2.78})
+    assert model_card.failures(scored(GOOD, hardly)) == ["fridge in real:1: no better than to say nothing"]
     assert model_card.failures(scored(GOOD, fridge)) == []
 
 

@@ -10,6 +10,7 @@ import itertools
 from energy_dissagregation_mlops.bundle import Card, UnseenScore
 
 _TOLERANCE = 0.05  # by which the share of truths that an interval held may miss what it was to hold
+_LEAST_GAIN = 0.02  # of silence's error; less is none
 _REMEDY = "`edmlops evaluate --keep` on a home that training has not seen tells"
 
 
@@ -20,7 +21,8 @@ def unseen(card: Card) -> list[str]:
     lines = []
     for (house, by), scores in itertools.groupby(card.unseen, key=lambda each: (each.house, each.by)):
         found = list(scores)
-        who = "" if by == card.reference else f", by {by}, trained alike without it"
+        how = "another version" if by.startswith(f"{card.name}@") else "trained alike without it"
+        who = "" if by == card.reference else f", by {by}, {how}"
         lines.append(f"{house}, {max(each.days for each in found)} days{who}")
         lines += [f"  {_line(each)}" for each in found]
     return lines
@@ -35,7 +37,7 @@ def failures(card: Card) -> list[str]:
     worse = [
         f"{each.appliance} in {each.house}: no better than to say nothing"
         for each in card.unseen
-        if each.mae >= each.always_off_mae
+        if each.mae >= (1 - _LEAST_GAIN) * each.always_off_mae
     ]
     never = [f"{', '.join(unknown)}: scored in no home that it had not seen"] if unknown else []
     return worse + never + [line for each in card.unseen for line in _too_narrow(card, each)]
