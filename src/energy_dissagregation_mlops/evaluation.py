@@ -83,11 +83,10 @@ def unseen_houses(card: Card, store: Store, seen: Seen) -> list[str]:
     Raises:
         StoreError: there is none.
     """
-    manifests = store.manifests(card.sample_period)
-    houses = [store.open(each.reference, card.sample_period) for each in manifests]
-    unseen = [each.manifest.reference for each in houses if not seen.called(each)]
+    found = [each.reference for each in store.manifests(card.sample_period)]
+    unseen = [each for each in found if not seen.called(store.open(each, card.sample_period))]
     if not unseen:
-        held = ", ".join(each.reference for each in manifests) or "nothing"
+        held = ", ".join(found) or "nothing"
         raise StoreError(
             f"no house at {card.sample_period:g} s in {store.root} is new to {card.reference} (it holds {held}): "
             "preprocess another house, or train with --test-house to keep one unseen"

@@ -129,11 +129,11 @@ def _check(bundle: Bundle, config: RunConfig, houses: Sequence[Manifest]) -> Non
         if not (fitted and fraction) or validated:
             continue
         own = trained[house.mains_sha256]
-        found = house.role, house.start, house.stop, bundle.card.training["validation_fraction"]
-        if found != (Role.BOTH, own.start, own.start + own.length * own.sample_period, fraction):
+        cut = house.role, house.start, house.stop, bundle.card.training["validation_fraction"]
+        if cut != (Role.BOTH, own.start, own.start + own.length * own.sample_period, fraction):
             raise LeakError(
-                f"{bundle.card.reference} was trained on stretches of {house.reference} that this run validates on: expected the "
-                f"same span and validation_fraction {fraction:g}, found {found[3]} ({house.role}); train one of them as the other"
+                f"{bundle.card.reference} was trained on stretches of {house.reference} that this run validates on: expected "
+                f"the same span and validation_fraction {fraction:g}, found {cut}; train one as the other"
             )
 
 

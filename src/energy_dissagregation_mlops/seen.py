@@ -15,7 +15,6 @@ import numpy as np
 from energy_dissagregation_mlops.bundle import Card, HouseCard, Role
 from energy_dissagregation_mlops.store import Manifest, Store, StoredHouse
 
-MIN_SAMPLES = 16  # of an hour, on a coarse grid
 MIN_LEVELS = 8  # fewer different values (an empty home, a frozen meter) may be like others by chance
 _BASE = 0x9E3779B97F4A7C15  # odd, so that it has an inverse
 
@@ -32,9 +31,7 @@ def sharing(known: Hours, house: StoredHouse) -> list[StoredHouse]:
     """Whose hours a house holds, once for each hour that can be told from others."""
     width = _width(house)
     found = [known[hour] for hour in known.keys() & _hours(house, 1).keys()]
-    return [
-        one for one, begin in found if len(np.unique(one.mains[begin:][:width].round())) >= MIN_LEVELS
-    ]  # fmt: skip
+    return [own for own, at in found if len(np.unique(own.mains[at : at + width].round())) >= MIN_LEVELS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +40,7 @@ class Seen:
 
     houses: Sequence[HouseCard]
     hours: Hours
-    num_absent: int  # from the store: parts of them would not be found under other names
+    num_absent: int  # from the store
 
     @classmethod
     def of(cls, card: Card, store: Store, roles: Collection[Role] = tuple(Role)) -> Self:
@@ -54,8 +51,8 @@ class Seen:
         held = {stored[sha256] for each in houses for sha256 in each.mains_sha256 if sha256 in stored}
         absent = sum(stored.keys().isdisjoint(each.mains_sha256) for each in houses)
         if absent:
-            what = "houses that %s has seen are not in %s: parts of them under other names would not be found"
-            logger.warning(f"%d of %d {what}", absent, len(houses), card.reference, store.root)
+            said = "of what %s has seen %d houses are not in %s: excerpts of them are not found"
+            logger.warning(said, card.reference, absent, store.root)
         return cls(houses, hours(store.open(each, card.sample_period) for each in held), absent)
 
     def called(self, house: StoredHouse) -> str | None:
@@ -73,7 +70,7 @@ def seen_as(houses: Iterable[HouseCard], manifest: Manifest) -> str | None:
 
 
 def _width(house: StoredHouse) -> int:
-    return max(round(3600 / house.manifest.sample_period), MIN_SAMPLES)
+    return max(round(3600 / house.manifest.sample_period), 16)  # on a coarse grid an hour is no proof
 
 
 def _hours(house: StoredHouse, step: int) -> dict[int, int]:

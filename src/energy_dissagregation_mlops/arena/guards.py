@@ -70,7 +70,7 @@ def _check_readings(split: Split, first: Sequence[StoredHouse], second: Sequence
 def _same_house(split: Split, one: StoredHouse, other: StoredHouse, what: str) -> LeakError:
     return LeakError(
         f"split {split.name}: {one.manifest.reference} and {other.manifest.reference} hold {what}: "
-        "they are one house under two names, leave one out"
+        "they are one house, leave one out"
     )
 
 

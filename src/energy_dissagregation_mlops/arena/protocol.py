@@ -64,13 +64,6 @@ class Split(_Record):
         roles = {role: content[role] for role in ("train", "validation", "test") if role in content}
         return content | {role: _spelt_out(houses) for role, houses in roles.items()}
 
-    @model_validator(mode="after")
-    def _each_once(self) -> Self:
-        for houses in (self.train, self.validation, self.test):
-            if twice := [each for each in houses if houses.count(each) > 1]:
-                raise ValueError(f"{twice[0]} is named twice: name it once")
-        return self
-
     @property
     def seen(self) -> Houses:
         """The houses that training may look at."""
