@@ -145,6 +145,24 @@ def test_comments_a_line_of_units_and_a_cut_last_line_are_passed_over() -> None:
     assert meter.tallies[meter.channels[0].key].without_time == 1
 
 
+@pytest.mark.parametrize(
+    ("header", "unit", "power"),
+    [
+        ("time,kWh", Unit.KWH, 180_000),
+        ("time,Wh", Unit.WH, 180),
+        ("time,kW", Unit.KW, 3000),
+        (",kW", Unit.KW, 3000),
+    ],
+)
+def test_a_header_of_units_alone_says_the_unit(header: str, unit: Unit, power: float) -> None:
+    meter = opened(f"{header}\n2024-01-01 00:00,3\n2024-01-01 00:01,1\n2024-01-01 00:02,2\n")
+    assert meter.layout.series[0].unit is unit and watts(meter)[0] == pytest.approx(power)
+
+
+def test_watts_beside_volts_are_the_mains_by_their_unit_alone() -> None:
+    assert watts(opened("time,V,W\n1700000000,235,500\n1700000060,236,400\n")) == [500.0, 400.0]
+
+
 def test_blank_lines_and_a_spreadsheet_s_empty_rows_are_no_rows() -> None:
     meter = opened("time,power\n\n1700000000,1\n\n1700000001,2\n" + ",\n" * 9 + "\n")
     assert watts(meter) == [1.0, 2.0] and meter.tallies["power"].rows == 2

@@ -134,7 +134,7 @@ def _header(above: Sequence[tuple[str, ...]], width: int) -> tuple[str, ...]:
             continue
         joined = [f"{name} {unit}".strip() for name, unit in zip(names, units, strict=False)]
         return _unique((joined + list(names[len(joined) :]))[:width], width)
-    return _unique([], width)
+    return _unique(units[:width], width)
 
 
 def _unique(names: Sequence[str], width: int) -> tuple[str, ...]:
