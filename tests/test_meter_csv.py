@@ -180,6 +180,13 @@ def test_a_file_without_a_header_is_read() -> None:
     ]
 
 
+def test_columns_without_a_header_are_no_phases_and_are_asked_about() -> None:
+    text = "1303132929 222.20 236\n1303132930 223.20 235\n"
+    with pytest.raises(DataError, match="column 2, column 3 could each be the mains"):
+        opened(text)
+    assert watts(opened(text, mains="column 2")) == [pytest.approx(222.2), pytest.approx(223.2)]
+
+
 def test_quoted_cells_with_decimal_commas_are_read() -> None:
     assert watts(opened('"time","power"\n"2024-01-01 00:00:00","0,5"\n"2024-01-01 00:00:01","0,75"\n')) == [
         0.5,

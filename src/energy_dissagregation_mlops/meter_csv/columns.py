@@ -196,4 +196,5 @@ def are_phases(names: Sequence[str]) -> bool:
     """Whether names differ in their phase only: the mains is then their sum."""
     words = [named(name).words for name in names]
     cores = {tuple(word for word in one if word not in _PHASES) for one in words}
-    return len(cores) == 1 and all(_PHASES & set(one) for one in words)
+    numbered_only = cores == {("column",)}  # the names that a file without a header is given
+    return len(cores) == 1 and not numbered_only and all(_PHASES & set(one) for one in words)
