@@ -194,6 +194,31 @@ def test_quoted_cells_with_decimal_commas_are_read() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["345", '"1,234"'], [345, 1234]),
+        (["345", "1.234"], [345, 1234]),
+        (["0", "1.234"], [0, 1.234]),  # an idle plug's kW
+        (['"0,345"', '"1,234"'], [0.345, 1.234]),
+        (["1.234", "2.345"], [1.234, 2.345]),
+        (['"1,234"', '"2,345"'], [1.234, 2.345]),
+        (['"1,234.5"', '"1,235"'], [1234.5, 1235]),
+        (['"1.234,500"', '"1.235,750"'], [1234.5, 1235.75]),
+        (['"1.234.567"', '"234.567"'], [1_234_567, 234_567]),
+        (["345"] * 400 + ["1.234"], [345.0] * 400 + [1234]),
+    ],
+)
+def test_marks_of_thousands_and_of_decimals_are_told_apart(cells: list[str], expected: list[float]) -> None:
+    rows = "".join(f"{1700000000 + 60 * n},{cell}\n" for n, cell in enumerate(cells))
+    assert watts(opened(f"time,power\n{rows}")) == pytest.approx(expected)
+
+
+def test_whole_numbers_of_another_column_group_nothing() -> None:
+    meter = opened("time,power (kW),volts\n1700000000,1.234,235\n1700000060,2.345,236\n")
+    assert watts(meter) == pytest.approx([1234, 2345])
+
+
 def test_american_dates_with_a_twelve_hour_clock_are_read() -> None:
     meter = opened("Date,Usage (kW)\n1/5/2024 1:00:00 PM,5\n1/15/2024 12:00:00 AM,7\n")
     assert series(meter) == [("2024-01-05T13:00:00", 5000.0), ("2024-01-15T00:00:00", 7000.0)]

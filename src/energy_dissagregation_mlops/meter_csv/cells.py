@@ -231,7 +231,7 @@ def number_of(text: str, decimal: str) -> float | None:
     if text.lower() in MISSING:
         return float("nan")
     thousands = "." if decimal == "," else ","
-    if re.fullmatch(rf"[+-]?\d{{1,3}}([{thousands}' ]\d{{3}})+([{decimal}]\d*)?", text):
+    if re.fullmatch(rf"[+-]?[1-9]\d{{0,2}}([{thousands}' ]\d{{3}})+([{decimal}]\d*)?", text):
         text = re.sub(rf"[{thousands}' ]", "", text)
     text = text.replace(decimal, ".") if decimal == "," and "." not in text else text
     if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text):

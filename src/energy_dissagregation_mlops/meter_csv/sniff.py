@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 import numpy as np
 
@@ -34,6 +35,10 @@ _DELIMITERS = (",", ";", "\t", "|", " ")
 _MAX_LINES = 200
 _ENTITIES = frozenset(("entity_id", "entity", "device", "metric", "statistic_id", "sensor"))
 _UNIT_LINE = re.compile(r"[\[(]?\s*(s|ms|k?wh?|k?va|v|a|hz|°?c|utc|)\s*[\])]?", re.IGNORECASE)
+_OTHER_MARK = {".": ",", ",": "."}
+_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}([.,])\d{3}((?:\1\d{3})*(?:(?!\1)[.,]\d*)?)")
+_POINTED = re.compile(r"[+-]?\d+([.,])\d+")
+_BELOW_1000 = re.compile(r"[+-]?[1-9]\d{0,2}")
 # So many rising steps and no falling one are a counter's, not a power's.
 _MIN_RISES, _MAX_FALLING = 24, 0.05
 TIME_FORMS = "ISO 8601 (2024-12-31 13:00:00), 31/12/2024 13:00, or seconds or ms since 1970"
@@ -68,7 +73,10 @@ class Sample:
 
 def cells_of(line: str, delimiter: str) -> tuple[str, ...]:
     """One line's cells, without quotes and spaces around them."""
-    outside = re.split(rf'{re.escape(delimiter)}(?=(?:[^"]*"[^"]*")*[^"]*$)', line.rstrip("\r\n"))
+    line = line.rstrip("\r\n")
+    if '"' not in line:
+        return tuple(cell.strip(" \t\r") for cell in line.split(delimiter))
+    outside = re.split(rf'{re.escape(delimiter)}(?=(?:[^"]*"[^"]*")*[^"]*$)', line)
     return tuple(cell.strip(' \t\r"') for cell in outside)
 
 
@@ -78,10 +86,10 @@ def sample_of(text: str, encoding: str, where: str) -> Sample:
     Raises:
         DataError: no delimiter makes a table of times and numbers of them.
     """
-    lines = text.split("\n")[:_MAX_LINES]
+    lines = text.split("\n")
     best: tuple[int, Sample] | None = None
     for delimiter in _DELIMITERS:
-        found = _as_table(lines, delimiter, encoding)
+        found = _as_table(lines[:_MAX_LINES], delimiter, encoding)
         if found and (best is None or len(found.rows) > best[0]):
             best = len(found.rows), found
     if best is None:
@@ -90,7 +98,11 @@ def sample_of(text: str, encoding: str, where: str) -> Sample:
             f"{where}: no usable timestamp column: expected a table with a column of times ({TIME_FORMS}) and "
             f"one of watts, and found {shown[:80]!r} at its top"
         )
-    return best[1]
+    # A night's 200 lines may hold no number that is long enough to show its decimal sign.
+    dialect, width = best[1].dialect, len(best[1].dialect.header)
+    table = (cells_of(line, dialect.delimiter) for line in lines[dialect.first_line - 1 :])
+    decimal = _decimal(cells[:width] for cells in table if len(cells) >= width - 1)
+    return replace(best[1], dialect=replace(dialect, decimal=decimal))
 
 
 def _as_table(lines: Sequence[str], delimiter: str, encoding: str) -> Sample | None:
@@ -101,10 +113,9 @@ def _as_table(lines: Sequence[str], delimiter: str, encoding: str) -> Sample | N
     first = readings[0]
     width = Counter(len(split[number]) for number in readings).most_common(1)[0][0]
     rows = tuple(split[number] for number in readings if len(split[number]) >= width - 1)
-    decimal = _decimal(cell for row in rows for cell in row)
     header = _header(split[:first], width)
     dialect = Dialect(
-        delimiter=delimiter, decimal=decimal, encoding=encoding, header=header, first_line=first + 1
+        delimiter=delimiter, decimal=".", encoding=encoding, header=header, first_line=first + 1
     )
     return Sample(dialect=dialect, rows=rows)
 
@@ -118,9 +129,27 @@ def _is_reading(cells: tuple[str, ...]) -> bool:
     )
 
 
-def _decimal(cells: Iterable[str]) -> str:
-    found = Counter("," if "," in cell else "." for cell in cells if re.fullmatch(r"[+-]?\d+[.,]\d+", cell))
-    return "," if found[","] > found["."] else "."
+def _decimal(rows: Iterable[Sequence[str]]) -> str:
+    """The sign before decimals; "1,234" has one unless whole numbers below 1,000 stand in its column."""
+    sure: Counter[str] = Counter()
+    likely: Counter[str] = Counter()
+    for column in zip_longest(*rows, fillvalue=""):
+        groups: Counter[str] = Counter()
+        cells = Counter(column)
+        for cell, num in cells.items():
+            if found := _GROUPED.fullmatch(cell):
+                mark, more = found.groups()
+                if more:
+                    sure[_OTHER_MARK[mark]] += num
+                else:
+                    groups[mark] += num
+            elif found := _POINTED.fullmatch(cell):
+                sure[found[1]] += num
+        grouped = groups and any(_BELOW_1000.fullmatch(cell) for cell in cells)
+        for mark, num in groups.items():
+            likely[_OTHER_MARK[mark] if grouped else mark] += num
+    signs = sure or likely
+    return "," if signs[","] > signs["."] else "."
 
 
 def _header(above: Sequence[tuple[str, ...]], width: int) -> tuple[str, ...]:
