@@ -136,6 +136,23 @@ def test_a_shelly_s_total_is_its_mains() -> None:
     assert meter.meters[0].channels[0].key == "total_act_power"
 
 
+@pytest.mark.parametrize(
+    ("header", "mains"),
+    [
+        ("Production (W),Consumption (W),Self Consumption (W),Import (W)", "Consumption (W)"),
+        ("Net grid W,House W,Solar W", "House W"),
+        ("Energy Produced (Wh),Energy Consumed (Wh),Imported from Grid (Wh)", "Energy Consumed (Wh)"),
+        ("Energie vom Netz bezogen [Wh],Produktion [Wh],Verbrauch [Wh]", "Verbrauch [Wh]"),
+        ("Grid (W),Home office (W),Heat pump consumption (W),Load 1 (W)", "Grid (W)"),
+        ("Grid consumption (W),Consumption (W)", "Consumption (W)"),
+        ("Mains (W),House (W)", "Mains (W)"),
+    ],
+)
+def test_what_the_home_uses_is_the_mains_before_what_the_grid_gives(header: str, mains: str) -> None:
+    rows = "".join(f"{1700000000 + 60 * n}{',5' * (header.count(',') + 1)}\n" for n in range(2))
+    assert [one.key for one in opened(f"time,{header}\n{rows}").meters[0].channels] == [mains]
+
+
 def test_comments_a_line_of_units_and_a_cut_last_line_are_passed_over() -> None:
     meter = opened(
         "# Eastron SDM230\n# exported 2024\ntime,power,voltage\n,kW,V\n"

@@ -109,9 +109,13 @@ _TIMES = (
     *("unix", "epoch", "timestamp", "ts", "unixtime", "utc"),
     *("datetime", "time", "date", "changed", "start", "from", "begin", "updated"),
 )
+# What a home uses. Where nothing else is said, before what it takes from the grid: the sun gives the rest.
+_USES = ("house", "home", "load", "consumption", "consumed", "verbrauch")
 # The most telling first. A column is the mains by its best word.
 _MAINS = (
-    *("mains", "aggregate", "total", "whole", "household", "grid", "import", "main", "site", "house", "home"),
+    *("mains", "aggregate", "total", "whole", "household"),
+    *(f"{word} alone" for word in _USES),
+    *("grid", "import", "main", "site", "house", "home"),
     *("power", "watts", "load", "consumption", "demand", "use", "usage", "energy", "kwh", "w", "kw", "wh"),
     *("watt", "state", "value", "reading", "readings", "wert", "leistung", "verbrauch"),
 )
@@ -132,11 +136,13 @@ _OTHERS = frozenset(
             "export",
             "exported",
             "returned",
+            "self",
         ),
         *(
             "solar",
             "pv",
             "production",
+            "produced",
             "generation",
             "generated",
             "battery",
@@ -183,7 +189,10 @@ def mains_rank(name: str) -> int | None:
     about = named(name)
     if about.is_foreign:
         return None
-    return min((rank for rank, word in enumerate(_MAINS) if word in about.words), default=len(_MAINS))
+    words = set(about.words)
+    if words <= {*_MAINS, *_USES, *_FILLERS, *_UNITS} - {"grid", "import"}:
+        words |= {f"{word} alone" for word in words}
+    return min((rank for rank, word in enumerate(_MAINS) if word in words), default=len(_MAINS))
 
 
 def best_mains(names: Sequence[str]) -> list[str]:
