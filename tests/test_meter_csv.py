@@ -85,6 +85,41 @@ def test_one_of_several_meters_is_read_when_it_is_named() -> None:
     assert watts(opened(SEVERAL, mains="sensor.grid_power")) == [5.0, 7.0]
 
 
+@pytest.mark.parametrize(
+    ("column", "first", "second"),
+    [
+        ("Device ID", "main", "plug"),
+        ("Meter", "main", "plug"),
+        ("name", "main", "plug"),
+        ("meter_id", "1200", "1300"),
+        ("MPAN", "1200", "1300"),
+    ],
+)
+def test_several_meters_are_told_apart_by_the_name_of_their_column(
+    column: str, first: str, second: str
+) -> None:
+    text = f"time,{column},kWh\n" + "".join(
+        f"2024-01-01 00:0{n},{name},{power}\n"
+        for n, power in enumerate([3, 1, 2])
+        for name in (first, second)
+    )
+    with pytest.raises(DataError, match=f"2 meters .*{first}, {second}"):
+        opened(text)
+    assert watts(opened(text, mains=first)) == [180_000, 60_000, 120_000]
+
+
+def test_several_meters_in_a_column_of_another_name_are_refused_and_coarse_times_are_not() -> None:
+    rows = "".join(f"2024-01-01 00:0{n},{site},{n}\n" for n in range(4) for site in "AB")
+    with pytest.raises(DataError, match="rows of one time differ by column 'site'"):
+        opened(f"time,site,power\n{rows}")
+    coarse = "".join(f"2024-01-01 00:0{n // 2},230,{n}\n" for n in range(8))
+    assert len(series(opened(f"time,voltage,power\n{coarse}"))) == 8
+
+
+def test_a_column_of_notes_is_none_of_meters() -> None:
+    assert watts(opened("time,power,name\n1700000000,1,\n1700000060,2,holiday\n")) == [1.0, 2.0]
+
+
 def test_a_german_spreadsheet_with_two_time_columns_decimal_commas_and_a_bom_is_read() -> None:
     meter = opened(
         "\ufeffDatum;Uhrzeit;Leistung [W]\r\n31.12.2024;23:59:50;0,5\r\n31.12.2024;23:59:55;1.234,5\r\n\r\n",

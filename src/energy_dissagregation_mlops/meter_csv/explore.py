@@ -17,10 +17,11 @@ from energy_dissagregation_mlops.meter_csv.source import Source
 from energy_dissagregation_mlops.meter_csv.times import moments
 from energy_dissagregation_mlops.meter_csv.timestamps import date_parts, parse
 from energy_dissagregation_mlops.meter_csv.zones import zone
-from energy_dissagregation_mlops.vocabulary import MAINS
+from energy_dissagregation_mlops.vocabulary import MAINS, BoolArray
 
 _SAMPLE_BYTES = 1 << 18
 _MAX_ENTITIES = 12
+_MAX_REPEATED = 1 / 3  # of rows that repeat a time: more than an autumn night's
 
 
 def explore(source: Source, columns: Columns) -> Layout:
@@ -158,6 +159,22 @@ def steps_of(time: DoubleArray) -> tuple[bool, float]:
     return bool((steps < 0).sum() > (steps > 0).sum()), period
 
 
+def _check_one_meter(layout: Layout, rows: Rows, time: DoubleArray, chosen: BoolArray, where: str) -> None:
+    """Refuse rows that repeat their times and are told apart by a column of few names only."""
+    times = time[chosen]
+    if len(times) - len(np.unique(times)) <= len(times) * _MAX_REPEATED:
+        return
+    used = {*layout.time, *(one.index for one in layout.series)}
+    for index in sorted(set(range(len(layout.dialect.header))) - used):
+        names = rows.cells(index).strings()[chosen].tolist()
+        if len(set(names)) <= len(names) / 2 and len(set(zip(times, names, strict=True))) == len(names):
+            raise DataError(
+                f"{where}: rows of one time differ by column {layout.dialect.header[index]!r}, as where several meters "
+                f"stand one under the other; keep the rows of one, or call that column meter_id and name its meter as "
+                "the mains column"
+            )
+
+
 def _with_steps(layout: Layout, rows: Rows, columns: Columns, where: str) -> Layout:
     """The layout with what only the order and distance of rows show: direction, period, counters."""
     chosen = np.arange(1, len(rows) + 1) >= layout.dialect.first_line
@@ -168,6 +185,7 @@ def _with_steps(layout: Layout, rows: Rows, columns: Columns, where: str) -> Lay
     time = found.local - np.nan_to_num(found.ahead)
     chosen &= ~np.isnan(time)
     newest_first, period = steps_of(time[chosen])
+    _check_one_meter(layout, rows, time, chosen, where)
 
     def settled(one: Series) -> Series:
         values = numbers(rows.cells(one.index), layout.dialect.decimal).value[chosen]

@@ -33,7 +33,8 @@ from energy_dissagregation_mlops.vocabulary import MAINS
 
 _DELIMITERS = (",", ";", "\t", "|", " ")
 _MAX_LINES = 200
-_ENTITIES = frozenset(("entity_id", "entity", "device", "metric", "statistic_id", "sensor"))
+_NAMES = ("entity", "device", "metric", "sensor", "meter", "name")
+_NUMBERS = ("entity_id", "device_id", "meter_id", "statistic_id", "mpan")  # numbers are names in these too
 _UNIT_LINE = re.compile(r"[\[(]?\s*(s|ms|k?wh?|k?va|v|a|hz|°?c|utc|)\s*[\])]?", re.IGNORECASE)
 _OTHER_MARK = {".": ",", ",": "."}
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}([.,])\d{3}((?:\1\d{3})*(?:(?!\1)[.,]\d*)?)")
@@ -221,8 +222,11 @@ def find_time(sample: Sample, columns: Columns, where: str) -> tuple[int, ...]:
 def find_entity(sample: Sample) -> int | None:
     """The column that says which meter a row is of, in a file with several one under the other."""
     names = [re.sub(r"\W", "_", name.lower()) for name in sample.dialect.header]
-    found = [index for index, name in enumerate(names) if name in _ENTITIES and not sample.is_numeric(index)]
-    return found[0] if found else None
+    for index, name in enumerate(names):
+        known = name in _NUMBERS or (name in _NAMES and not sample.is_numeric(index))
+        if known and all(sample.column(index)):
+            return index
+    return None
 
 
 def find_mains(sample: Sample, columns: Columns, taken: set[int], where: str) -> list[int]:
@@ -268,7 +272,7 @@ def find_appliances(sample: Sample, columns: Columns, taken: set[int]) -> list[t
 def series(name: str, index: int, sample: Sample, columns: Columns, label: str | None = None) -> Series:
     """A column with the unit that the person, or its header, says; W otherwise."""
     column = sample.dialect.header[index]
-    about = named(label or column)
+    about = named(f"{label or ''} {column}")
     first, second = (columns.unit, about.unit) if name == MAINS else (about.unit, columns.unit)
     unit = first or second or Unit.W
     form = Form.INTERVAL if unit.is_energy else Form.POWER
