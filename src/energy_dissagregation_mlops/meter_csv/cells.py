@@ -28,21 +28,8 @@ MAX_CELL_BYTES = 64
 MAX_NUMBER = 1e18  # no meter says more, and as joules a second it still fits a float32
 MISSING = frozenset(
     (
-        "",
-        "-",
-        "--",
-        "?",
-        "n/a",
-        "na",
-        "#n/a",
-        "nan",
-        "none",
-        "null",
-        "nil",
-        "unavailable",
-        "unknown",
-        "missing",
-        "no ct",  # Emporia
+        *("", "-", "--", "?", "n/a", "na", "#n/a", "nan", "none", "null", "nil"),
+        *("unavailable", "unknown", "missing", "no ct"),  # the last is Emporia's
     )
 )
 

@@ -75,35 +75,18 @@ class Named:
     is_foreign: bool  # a number that is neither power nor energy drawn
 
 
-_UNITS = {
-    "w": Unit.W,
-    "watt": Unit.W,
-    "watts": Unit.W,
-    "kw": Unit.KW,
-    "kilowatt": Unit.KW,
-    "kilowatts": Unit.KW,
-}
-_UNITS |= {"wh": Unit.WH, "kwh": Unit.KWH, "va": Unit.W, "kva": Unit.KW, "kwatt": Unit.KW, "kwatts": Unit.KW}
+_UNITS = dict.fromkeys(("w", "watt", "watts", "va"), Unit.W)
+_UNITS |= dict.fromkeys(("kw", "kilowatt", "kilowatts", "kwatt", "kwatts", "kva"), Unit.KW)
+_UNITS |= {"wh": Unit.WH, "kwh": Unit.KWH}
 _UNIT = re.compile(r"(?<![A-Za-z])k?(wh?|va|watts?)(?![A-Za-z])", re.IGNORECASE)
 _FOREIGN_UNIT = re.compile(r"[\[(]\s*(m?[av]|k?var|hz|°?[cf]|%)\s*[\])]", re.IGNORECASE)
 _PHASES = frozenset(("a", "b", "c", "l1", "l2", "l3", "1", "2", "3"))
 # What stands in the name of a power without saying whose it is.
 _FILLERS = frozenset(
-    [
-        "power",
-        "energy",
-        "active",
-        "apparent",
-        "real",
-        "sensor",
-        "meter",
-        "plug",
-        "socket",
-        "usage",
-        "mean",
-        "avg",
-        "average",
-    ]
+    (
+        *("power", "energy", "active", "apparent", "real", "sensor", "meter", "plug", "socket"),
+        *("usage", "mean", "avg", "average"),
+    )
 )
 _TIMES = (
     *("unix", "epoch", "timestamp", "ts", "unixtime", "utc"),
@@ -124,34 +107,9 @@ _OTHERS = frozenset(
     (
         *("voltage", "volt", "volts", "current", "amps", "ampere", "frequency", "hz", "pf", "factor"),
         *("temperature", "temp", "humidity", "cost", "price", "tariff", "tax", "rate", "status", "missing"),
-        *(
-            "stuck",
-            "issues",
-            "id",
-            "index",
-            "entity",
-            "reactive",
-            "var",
-            "kvar",
-            "export",
-            "exported",
-            "returned",
-            "self",
-        ),
-        *(
-            "solar",
-            "pv",
-            "production",
-            "produced",
-            "generation",
-            "generated",
-            "battery",
-            "gas",
-            "water",
-            "num",
-            "rssi",
-            "end",
-        ),
+        *("stuck", "issues", "id", "index", "entity", "reactive", "var", "kvar", "export", "exported"),
+        *("returned", "self", "solar", "pv", "production", "produced", "generation", "generated"),
+        *("battery", "gas", "water", "num", "rssi", "end"),
     )
 )
 
