@@ -239,6 +239,14 @@ def test_columns_without_a_header_are_no_phases_and_are_asked_about() -> None:
     assert watts(opened(text, mains="column 2")) == [pytest.approx(222.2), pytest.approx(223.2)]
 
 
+def test_an_offset_is_no_power() -> None:
+    rows = "".join(f"2024-06-03 00:0{n}:00 +0100 {{zone}},{n}\n" for n in range(3))
+    assert series(opened("time,power\n" + rows.format(zone="BST")))[0] == ("2024-06-02T23:00:00", 0.0)
+    with pytest.raises(DataError, match="no usable timestamp column"):
+        opened("time,power\n" + rows.format(zone="(British)"))
+    assert watts(opened("1700000000 -1500\n1700000060 12\n")) == [-1500.0, 12.0]
+
+
 def test_quoted_cells_with_decimal_commas_are_read() -> None:
     assert watts(opened('"time","power"\n"2024-01-01 00:00:00","0,5"\n"2024-01-01 00:00:01","0,75"\n')) == [
         0.5,

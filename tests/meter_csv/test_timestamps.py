@@ -43,7 +43,15 @@ def test_one_moment_is_read_in_each_of_its_spellings(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "ahead"),
-    [("Z", 0), ("+01:00", 3600), ("-0530", -19800), (" UTC", 0), ("+02", 7200), (" +00:00", 0)],
+    [
+        ("Z", 0),
+        ("+01:00", 3600),
+        ("-0530", -19800),
+        (" UTC", 0),
+        ("+02", 7200),
+        (" +00:00", 0),
+        (" +0100 BST", 3600),
+    ],
 )
 def test_zones_are_seconds_ahead_of_utc(text: str, ahead: float) -> None:
     assert moments(f"2024-12-31 13:04:05{text}").ahead.tolist() == [ahead]

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import zip_longest
+from itertools import chain, zip_longest
 
 import numpy as np
 
@@ -39,6 +39,7 @@ _UNIT_LINE = re.compile(r"[\[(]?\s*(s|ms|k?wh?|k?va|v|a|hz|°?c|utc|)\s*[\])]?",
 _OTHER_MARK = {".": ",", ",": "."}
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}([.,])\d{3}((?:\1\d{3})*(?:(?!\1)[.,]\d*)?)")
 _POINTED = re.compile(r"[+-]?\d+([.,])\d+")
+_OFFSET = re.compile(r"[+-]\d{4}")  # of a time that spaces part
 _BELOW_1000 = re.compile(r"[+-]?[1-9]\d{0,2}")
 # So many rising steps and no falling one are a counter's, not a power's.
 _MIN_RISES, _MAX_FALLING = 24, 0.05
@@ -108,8 +109,9 @@ def sample_of(text: str, encoding: str, where: str) -> Sample:
 
 def _as_table(lines: Sequence[str], delimiter: str, encoding: str) -> Sample | None:
     split = [cells_of(line, delimiter) for line in lines]
-    readings = [number for number, cells in enumerate(split) if _is_reading(cells)]
-    if not readings:
+    found = [_numbers(cells) for cells in split]
+    readings = [number for number, cells in enumerate(found) if cells]
+    if not readings or (delimiter == " " and all(map(_OFFSET.fullmatch, chain.from_iterable(found)))):
         return None
     first = readings[0]
     width = Counter(len(split[number]) for number in readings).most_common(1)[0][0]
@@ -121,13 +123,13 @@ def _as_table(lines: Sequence[str], delimiter: str, encoding: str) -> Sample | N
     return Sample(dialect=dialect, rows=rows)
 
 
-def _is_reading(cells: tuple[str, ...]) -> bool:
-    timed = [index for index, cell in enumerate(cells) if kind_of(cell)]
-    return bool(timed) and any(
-        index != timed[0] and number_of(cell, mark) is not None
-        for index, cell in enumerate(cells)
-        for mark in ".,"
-    )
+def _numbers(cells: tuple[str, ...]) -> list[str]:
+    """The numbers beside a line's first time; none where it has no time."""
+    timed = next((index for index, cell in enumerate(cells) if kind_of(cell)), None)
+    if timed is None:
+        return []
+    others = cells[:timed] + cells[timed + 1 :]
+    return [cell for cell in others if any(number_of(cell, mark) is not None for mark in ".,")]
 
 
 def _decimal(rows: Iterable[Sequence[str]]) -> str:
@@ -140,10 +142,7 @@ def _decimal(rows: Iterable[Sequence[str]]) -> str:
         for cell, num in cells.items():
             if found := _GROUPED.fullmatch(cell):
                 mark, more = found.groups()
-                if more:
-                    sure[_OTHER_MARK[mark]] += num
-                else:
-                    groups[mark] += num
+                (sure if more else groups)[_OTHER_MARK[mark] if more else mark] += num
             elif found := _POINTED.fullmatch(cell):
                 sure[found[1]] += num
         grouped = groups and any(_BELOW_1000.fullmatch(cell) for cell in cells)

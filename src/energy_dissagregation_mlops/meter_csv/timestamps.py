@@ -39,7 +39,7 @@ _CLOCK = (
     r"(?P<hour>0{1,2}):(?P<minute>00)(:(?P<sec>00)([.,](?P<fraction>0{1,9}))?)?(\s?(?P<half>[ap])\.?m\.?)?"
 )
 _COMPACT_CLOCK = r"(?P<hour>00)(?P<minute>00)(?P<sec>00)?"
-_ZONE = r"\s?(?P<zone>z|utc|gmt|(?P<sign>[+-])(?P<zone_hour>00)(:?(?P<zone_minute>00))?)"
+_ZONE = r"\s?(?P<zone>z|utc|gmt|(?P<sign>[+-])(?P<zone_hour>00)(:?(?P<zone_minute>00))?(\s[a-z]{2,5})?)"
 _BETWEEN = r"(t|\s|,\s?|_)"
 _DATES = (_YEAR_FIRST, _COMPACT_DATE, _YEAR_LAST)
 _PATTERNS = tuple(
