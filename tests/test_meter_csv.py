@@ -413,6 +413,20 @@ def test_a_date_that_nothing_settles_is_refused_with_its_remedy() -> None:
     assert series(opened(text, day_first=False))[0][0] == "2024-05-06T00:00:00"
 
 
+@pytest.mark.parametrize(
+    ("header", "zone"),
+    [
+        ("Date/Time", "UTC"),
+        ("Bucket (America/Argentina/Buenos_Aires)", "America/Argentina/Buenos_Aires"),
+        ("time America/Port-au-Prince", "America/Port-au-Prince"),
+    ],
+)
+def test_a_header_names_a_zone_only_where_there_is_one(header: str, zone: str) -> None:
+    text = f"{header},power\n2024-06-01 12:00,1\n2024-06-01 12:01,2\n"
+    assert opened(text).layout.time_zone == zone
+    assert opened(text, time_zone="Europe/London").layout.time_zone == "Europe/London"
+
+
 # --- what can't be read -------------------------------------------------------------------------------
 
 BAD = {

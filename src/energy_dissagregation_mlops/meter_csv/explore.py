@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from zoneinfo import available_timezones
 
 import numpy as np
 
@@ -74,10 +75,11 @@ def _encoding(block: bytes) -> str:
 
 def _time_zone(header: str, columns: Columns) -> str:
     """The zone that the person names, else the one in the header (as Emporia writes it), else UTC."""
-    inside = re.search(r"[A-Z][A-Za-z]+/[A-Z][A-Za-z_]+", header)
-    name = columns.time_zone or (inside.group() if inside else "UTC")
-    zone(name)
-    return name
+    if columns.time_zone is not None:
+        zone(columns.time_zone)
+        return columns.time_zone
+    inside = re.search(r"[A-Z][A-Za-z]+(/[A-Z][A-Za-z_-]+)+", header)  # "Date/Time" is of this form too
+    return inside.group() if inside and inside.group() in available_timezones() else "UTC"
 
 
 def _missing(sample: sniff.Sample, columns: Columns) -> int | None:
