@@ -427,6 +427,26 @@ def test_a_header_names_a_zone_only_where_there_is_one(header: str, zone: str) -
     assert opened(text, time_zone="Europe/London").layout.time_zone == "Europe/London"
 
 
+@pytest.mark.parametrize(
+    ("header", "in_utc"),
+    [
+        ("Date/time UTC", True),
+        ("timestamp (UTC)", True),
+        ("time_utc", True),
+        ("GMT", True),
+        ("Time (UTC+02:00)", False),
+        ("Time (GMT/BST)", False),
+        ("outcome time", False),
+    ],
+)
+def test_times_that_the_header_says_are_utc_are_not_shifted(header: str, in_utc: bool) -> None:
+    text = f"{header},power\n2024-06-01 12:00,1\n2024-06-01 12:01,2\n"
+    meter = opened(text, time_zone="Europe/London")
+    assert series(meter)[0][0] == f"2024-06-01T{12 if in_utc else 11}:00:00"
+    assert meter.layout.time_zone == "Europe/London"  # whose days are still meant
+    assert f"{'UTC' if in_utc else 'Europe/London'} where it names no zone" in str(meter.layout)
+
+
 # --- what can't be read -------------------------------------------------------------------------------
 
 BAD = {

@@ -22,6 +22,8 @@ from energy_dissagregation_mlops.vocabulary import MAINS, BoolArray
 
 _SAMPLE_BYTES = 1 << 18
 _MAX_ENTITIES = 12
+# In the header of times; "UTC+02:00" and "GMT/BST" are others.
+_UTC = re.compile(r"(?<![^\W_])(utc|gmt)(?!\s*[+/-]|[^\W_])", re.IGNORECASE)
 _MAX_REPEATED = 1 / 3  # of rows that repeat a time: more than an autumn night's
 
 
@@ -54,6 +56,7 @@ def explore(source: Source, columns: Columns) -> Layout:
         dialect=sample.dialect,
         time=time,
         time_zone=_time_zone(header[time[0]], columns),
+        in_utc=any(_UTC.search(header[index]) for index in time),
         day_first=_day_first(source, sample.dialect, time[0], columns),
         newest_first=False,
         sample_period=0.0,

@@ -37,11 +37,12 @@ class Layout:
 
     dialect: Dialect
     time: tuple[int, ...]  # one column, or a date's and a clock's
-    time_zone: str
+    time_zone: str  # the home's, and of times that name no zone
     day_first: bool
     newest_first: bool
     sample_period: float  # s, the median step between rows
     series: tuple[Series, ...]  # the mains first
+    in_utc: bool = False  # the header says so of times that name no zone
     missing: int | None = None  # a column that flags rows as missing
     entity: tuple[int, str] | None = None  # of several meters one under the other: the column, and which
 
@@ -67,7 +68,7 @@ class Layout:
         written = f", delimiter {delimiter}, decimal sign {dialect.decimal}" if delimiter else ""
         lines = [
             f"file: {dialect.encoding}{written}",
-            f"time: {time}, {self.time_zone} where it names no zone, every {self.sample_period:g} s",
+            f"time: {time}, {'UTC' if self.in_utc else self.time_zone} where it names no zone, every {self.sample_period:g} s",
         ]
         for one in self.series:
             name = "mains" if one.name == MAINS else one.name

@@ -31,7 +31,8 @@ class Calendar:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         newest_first, period = layout.newest_first, layout.sample_period
-        self._clock = LocalClock(layout.time_zone, newest_first=newest_first, sample_period=period)
+        name = "UTC" if layout.in_utc else layout.time_zone
+        self._clock = LocalClock(name, newest_first=newest_first, sample_period=period)
         self._implausible: float | None = None
         self.num_skipped = 0  # rows at times that the clocks skipped
 
