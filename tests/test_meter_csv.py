@@ -407,7 +407,9 @@ def test_dates_that_follow_one_another_settle_their_order() -> None:
 
 def test_a_date_that_nothing_settles_is_refused_with_its_remedy() -> None:
     text = "time,power\n05/06/2024 00:00,1\n05/06/2024 00:10,2\n"
-    with pytest.raises(DataError, match=r"05/06/2024 could be day or month first.*YYYY-MM-DD"):
+    with pytest.raises(
+        DataError, match=r"05/06/2024 could be day or month first.*YYYY-MM-DD.*--day-first or --month-first"
+    ):
         opened(text)
     assert series(opened(text, day_first=True))[0][0] == "2024-06-05T00:00:00"
     assert series(opened(text, day_first=False))[0][0] == "2024-05-06T00:00:00"
@@ -452,6 +454,15 @@ def test_times_that_the_header_says_are_utc_are_not_shifted(header: str, in_utc:
 BAD = {
     "empty": ("", "found an empty file"),
     "no time": ("foo,power\nbar,1\nbaz,2\n", "no usable timestamp column.*ISO 8601.*'foo,power'"),
+    "header alone": ("time,power\n", "found one line: 'time,power'"),
+    "units in cells": (
+        "time,power\n2024-01-01 00:00,169 W\n2024-01-01 00:01,165 W\n",
+        "no column of plain numbers.*rows such as '2024-01-01 00:01,165 W'",
+    ),
+    "unknown times": (
+        "time,power\n2024-01-01 00:00 BST,169\n2024-01-01 00:01 BST,165\n",
+        "no usable timestamp column.*rows such as '2024-01-01 00:01 BST,165'",
+    ),
     "one row": ("time,power\n2024-01-01 00:00,1\n", "found 1 with a time; give a longer file"),
     "all missing": ("time,power\n1700000000,\n1700000001,nan\n", "holds no number at all"),
     "mostly missing": (

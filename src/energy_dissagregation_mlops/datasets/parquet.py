@@ -22,13 +22,7 @@ from energy_dissagregation_mlops.appliances import appliance
 from energy_dissagregation_mlops.errors import DataError, UnknownNameError
 from energy_dissagregation_mlops.meter_csv import Columns, Dialect, Form, Layout, Series, Tally, Unit
 from energy_dissagregation_mlops.meter_csv.cells import MAX_NUMBER, DoubleArray
-from energy_dissagregation_mlops.meter_csv.columns import (
-    appliance_of,
-    are_phases,
-    best_mains,
-    named,
-    time_rank,
-)
+from energy_dissagregation_mlops.meter_csv.columns import appliance_of, mains_of, named, time_rank
 from energy_dissagregation_mlops.meter_csv.energy import Watts
 from energy_dissagregation_mlops.meter_csv.explore import steps_of
 from energy_dissagregation_mlops.meter_csv.sniff import form_of
@@ -163,12 +157,8 @@ class ParquetTable:
         if self._columns.mains is not None:
             return [self._series(MAINS, self._columns.mains)]
         taken = {column for _, column in self._named_appliances()}
-        best = best_mains([name for name in self._numeric if name not in taken])
-        if not best or (len(best) > 1 and not are_phases(best)):
-            found = f"{', '.join(best)} could each be the mains" if best else "no column of power was found"
-            raise DataError(
-                f"{self.path}: {found} among {', '.join(self._schema.names)}; name the mains column"
-            )
+        names = [name for name in self._numeric if name not in taken]
+        best = mains_of(names, self._schema.names, str(self.path))
         return [self._series(MAINS, name) for name in best]
 
     def _named_appliances(self) -> list[tuple[str, str]]:

@@ -14,6 +14,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from energy_dissagregation_mlops.appliances import recognise
+from energy_dissagregation_mlops.errors import DataError
 from energy_dissagregation_mlops.vocabulary import JOULES_PER_KWH, Quantity
 
 _KEPT = 1024  # names: of many homes' tables they are the same few
@@ -92,7 +93,7 @@ _TIMES = (
     *("unix", "epoch", "timestamp", "ts", "unixtime", "utc"),
     *("datetime", "time", "date", "changed", "start", "from", "begin", "updated"),
 )
-# What a home uses. Where nothing else is said, before what it takes from the grid: the sun gives the rest.
+# Alone they are the home's use, and come before what the grid gives: the sun gives the rest.
 _USES = ("house", "home", "load", "consumption", "consumed", "verbrauch")
 # The most telling first. A column is the mains by its best word.
 _MAINS = (
@@ -142,7 +143,7 @@ def appliance_of(name: str) -> str | None:
     return recognise(" ".join(core)) if core else None
 
 
-def mains_rank(name: str) -> int | None:
+def _mains_rank(name: str) -> int | None:
     """How much a name sounds like the mains'; less is more, None for a number of another kind."""
     about = named(name)
     if about.is_foreign:
@@ -153,15 +154,24 @@ def mains_rank(name: str) -> int | None:
     return min((rank for rank, word in enumerate(_MAINS) if word in words), default=len(_MAINS))
 
 
-def best_mains(names: Sequence[str]) -> list[str]:
-    """The names that could be the mains' as well as any other: one where it is clear."""
-    ranks = [(rank, name) for name in names if (rank := mains_rank(name)) is not None]
-    return [name for rank, name in ranks if rank == min(ranks)[0]]
+def mains_of(numeric: Sequence[str], header: Sequence[str], where: str) -> list[str]:
+    """The name of the mains' column among those of numbers, or of each of its phases.
+
+    Raises:
+        DataError: none could be it, or several could.
+    """
+    ranks = [(rank, name) for name in numeric if (rank := _mains_rank(name)) is not None]
+    best = [name for rank, name in ranks if rank == min(ranks)[0]]
+    if len(best) == 1 or _are_phases(best):
+        return best
+    listed = ", ".join(best or header)
+    found = f"{listed} could each be the mains" if best else f"no column of power was found among {listed}"
+    raise DataError(f"{where}: {found}; name the mains column")
 
 
-def are_phases(names: Sequence[str]) -> bool:
+def _are_phases(names: Sequence[str]) -> bool:
     """Whether names differ in their phase only: the mains is then their sum."""
     words = [named(name).words for name in names]
     cores = {tuple(word for word in one if word not in _PHASES) for one in words}
-    numbered_only = cores == {("column",)}  # the names that a file without a header is given
-    return len(cores) == 1 and not numbered_only and all(_PHASES & set(one) for one in words)
+    cores.discard(("column",))  # of a file without a header
+    return len(cores) == 1 and all(_PHASES & set(one) for one in words)

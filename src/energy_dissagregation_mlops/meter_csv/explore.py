@@ -24,7 +24,6 @@ _SAMPLE_BYTES = 1 << 18
 _MAX_ENTITIES = 12
 # In the header of times; "UTC+02:00" and "GMT/BST" are others.
 _UTC = re.compile(r"(?<![^\W_])(utc|gmt)(?!\s*[+/-]|[^\W_])", re.IGNORECASE)
-_MAX_REPEATED = 1 / 3  # of rows that repeat a time: more than an autumn night's
 
 
 def explore(source: Source, columns: Columns) -> Layout:
@@ -78,11 +77,11 @@ def _encoding(block: bytes) -> str:
 
 def _time_zone(header: str, columns: Columns) -> str:
     """The zone that the person names, else the one in the header (as Emporia writes it), else UTC."""
-    if columns.time_zone is not None:
-        zone(columns.time_zone)
-        return columns.time_zone
     inside = re.search(r"[A-Z][A-Za-z]+(/[A-Z][A-Za-z_-]+)+", header)  # "Date/Time" is of this form too
-    return inside.group() if inside and inside.group() in available_timezones() else "UTC"
+    found = inside.group() if inside and inside.group() in available_timezones() else "UTC"
+    name = columns.time_zone or found
+    zone(name)
+    return name
 
 
 def _missing(sample: sniff.Sample, columns: Columns) -> int | None:
@@ -138,7 +137,7 @@ def _day_first(source: Source, dialect: Dialect, index: int, columns: Columns) -
     assert first is not None
     raise DataError(
         f"{source.where}: {first[0]:02}/{first[1]:02}/{first[2]} could be day or month first, and no date in the "
-        f"file settles it; write dates as YYYY-MM-DD, or say whether the day comes first"
+        f"file settles it; write dates as YYYY-MM-DD, or give edmlops --day-first or --month-first"
     )
 
 
@@ -164,19 +163,17 @@ def steps_of(time: DoubleArray) -> tuple[bool, float]:
     return bool((steps < 0).sum() > (steps > 0).sum()), period
 
 
-def _check_one_meter(layout: Layout, rows: Rows, time: DoubleArray, chosen: BoolArray, where: str) -> None:
-    """Refuse rows that repeat their times and are told apart by a column of few names only."""
-    times = time[chosen]
-    if len(times) - len(np.unique(times)) <= len(times) * _MAX_REPEATED:
+def _check_one_meter(layout: Layout, rows: Rows, chosen: BoolArray, times: list[float], where: str) -> None:
+    """Refuse rows of the same times, more than an autumn night's, that a column of few names tells apart."""
+    if len(set(times)) * 1.5 >= len(times):
         return
     used = {*layout.time, *(one.index for one in layout.series)}
-    for index in sorted(set(range(len(layout.dialect.header))) - used):
+    for index in set(range(len(layout.dialect.header))) - used:
         names = rows.cells(index).strings()[chosen].tolist()
-        if len(set(names)) <= len(names) / 2 and len(set(zip(times, names, strict=True))) == len(names):
+        if len(set(zip(times, names, strict=True))) == len(names) >= 2 * len(set(names)):
             raise DataError(
-                f"{where}: rows of one time differ by column {layout.dialect.header[index]!r}, as where several meters "
-                f"stand one under the other; keep the rows of one, or call that column meter_id and name its meter as "
-                "the mains column"
+                f"{where}: rows of one time differ by column {layout.dialect.header[index]!r}, as if several meters "
+                "stood one under the other; keep the rows of one"
             )
 
 
@@ -190,7 +187,7 @@ def _with_steps(layout: Layout, rows: Rows, columns: Columns, where: str) -> Lay
     time = found.local - np.nan_to_num(found.ahead)
     chosen &= ~np.isnan(time)
     newest_first, period = steps_of(time[chosen])
-    _check_one_meter(layout, rows, time, chosen, where)
+    _check_one_meter(layout, rows, chosen, time[chosen].tolist(), where)
 
     def settled(one: Series) -> Series:
         values = numbers(rows.cells(one.index), layout.dialect.decimal).value[chosen]

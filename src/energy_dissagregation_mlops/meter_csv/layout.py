@@ -65,10 +65,11 @@ class Layout:
         dialect, names = self.dialect, self.dialect.header
         delimiter = {"\t": "tab", " ": "space"}.get(dialect.delimiter, dialect.delimiter)
         time = " + ".join(repr(names[index]) for index in self.time)
+        zone = "UTC" if self.in_utc else self.time_zone
         written = f", delimiter {delimiter}, decimal sign {dialect.decimal}" if delimiter else ""
         lines = [
             f"file: {dialect.encoding}{written}",
-            f"time: {time}, {'UTC' if self.in_utc else self.time_zone} where it names no zone, every {self.sample_period:g} s",
+            f"time: {time}, {zone} where it names no zone, every {self.sample_period:g} s",
         ]
         for one in self.series:
             name = "mains" if one.name == MAINS else one.name

@@ -22,8 +22,7 @@ from energy_dissagregation_mlops.meter_csv.columns import (
     Form,
     Unit,
     appliance_of,
-    are_phases,
-    best_mains,
+    mains_of,
     named,
     time_rank,
 )
@@ -33,14 +32,11 @@ from energy_dissagregation_mlops.vocabulary import MAINS
 
 _DELIMITERS = (",", ";", "\t", "|", " ")
 _MAX_LINES = 200
-_NAMES = ("entity", "device", "metric", "sensor", "meter", "name")
-_NUMBERS = ("entity_id", "device_id", "meter_id", "statistic_id", "mpan")  # numbers are names in these too
+_ENTITIES = ("entity", "device", "metric", "sensor", "meter", "name")  # of text
+_IDS = ("entity_id", "device_id", "meter_id", "statistic_id", "mpan")
 _UNIT_LINE = re.compile(r"[\[(]?\s*(s|ms|k?wh?|k?va|v|a|hz|°?c|utc|)\s*[\])]?", re.IGNORECASE)
-_OTHER_MARK = {".": ",", ",": "."}
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}([.,])\d{3}((?:\1\d{3})*(?:(?!\1)[.,]\d*)?)")
-_POINTED = re.compile(r"[+-]?\d+([.,])\d+")
 _OFFSET = re.compile(r"[+-]\d{4}")  # of a time that spaces part
-_BELOW_1000 = re.compile(r"[+-]?[1-9]\d{0,2}")
 # So many rising steps and no falling one are a counter's, not a power's.
 _MIN_RISES, _MAX_FALLING = 24, 0.05
 TIME_FORMS = "ISO 8601 (2024-12-31 13:00:00), 31/12/2024 13:00, or seconds or ms since 1970"
@@ -95,16 +91,24 @@ def sample_of(text: str, encoding: str, where: str) -> Sample:
         if found and (best is None or len(found.rows) > best[0]):
             best = len(found.rows), found
     if best is None:
-        shown = next((line.strip() for line in lines if line.strip()), "")
-        raise DataError(
-            f"{where}: no usable timestamp column: expected a table with a column of times ({TIME_FORMS}) and "
-            f"one of watts, and found {shown[:80]!r} at its top"
-        )
+        raise DataError(f"{where}: {_complaint(lines[:_MAX_LINES])}")
     # A night's 200 lines may hold no number that is long enough to show its decimal sign.
     dialect, width = best[1].dialect, len(best[1].dialect.header)
     table = (cells_of(line, dialect.delimiter) for line in lines[dialect.first_line - 1 :])
     decimal = _decimal(cells[:width] for cells in table if len(cells) >= width - 1)
     return replace(best[1], dialect=replace(dialect, decimal=decimal))
+
+
+def _complaint(lines: Sequence[str]) -> str:
+    top, *rows = [line.strip()[:80] for line in lines if line.strip()] or [""]
+    if not rows:
+        return f"expected a table of readings, found one line: {top!r}; give a longer file"
+    row = rows[len(rows) // 2]  # notes may stand above the readings and totals below
+    is_timed = any(kind_of(cell) for mark in _DELIMITERS[:-1] for cell in cells_of(row, mark))
+    return (
+        f"no {'column of plain numbers' if is_timed else 'usable timestamp column'}: expected a table with a column of "
+        f"times ({TIME_FORMS}) and one of watts, and found {top!r} at its top and rows such as {row!r}"
+    )
 
 
 def _as_table(lines: Sequence[str], delimiter: str, encoding: str) -> Sample | None:
@@ -125,31 +129,27 @@ def _as_table(lines: Sequence[str], delimiter: str, encoding: str) -> Sample | N
 
 def _numbers(cells: tuple[str, ...]) -> list[str]:
     """The numbers beside a line's first time; none where it has no time."""
-    timed = next((index for index, cell in enumerate(cells) if kind_of(cell)), None)
-    if timed is None:
-        return []
-    others = cells[:timed] + cells[timed + 1 :]
+    timed = [index for index, cell in enumerate(cells) if kind_of(cell)]
+    others = [cell for index, cell in enumerate(cells) if timed and index != timed[0]]
     return [cell for cell in others if any(number_of(cell, mark) is not None for mark in ".,")]
 
 
 def _decimal(rows: Iterable[Sequence[str]]) -> str:
     """The sign before decimals; "1,234" has one unless whole numbers below 1,000 stand in its column."""
-    sure: Counter[str] = Counter()
-    likely: Counter[str] = Counter()
+    sure = likely = 0  # cells that speak for the comma, less those for the point
     for column in zip_longest(*rows, fillvalue=""):
-        groups: Counter[str] = Counter()
         cells = Counter(column)
+        groups = any(map(re.compile(r"[+-]?[1-9]\d{0,2}").fullmatch, cells))
         for cell, num in cells.items():
             if found := _GROUPED.fullmatch(cell):
-                mark, more = found.groups()
-                (sure if more else groups)[_OTHER_MARK[mark] if more else mark] += num
-            elif found := _POINTED.fullmatch(cell):
-                sure[found[1]] += num
-        grouped = groups and any(_BELOW_1000.fullmatch(cell) for cell in cells)
-        for mark, num in groups.items():
-            likely[_OTHER_MARK[mark] if grouped else mark] += num
-    signs = sure or likely
-    return "," if signs[","] > signs["."] else "."
+                votes = num if found[1] == "," else -num
+                if found[2]:
+                    sure -= votes
+                else:
+                    likely += -votes if groups else votes
+            elif re.fullmatch(r"[+-]?\d+[.,]\d+", cell):
+                sure += num if "," in cell else -num
+    return "," if (sure or likely) > 0 else "."
 
 
 def _header(above: Sequence[tuple[str, ...]], width: int) -> tuple[str, ...]:
@@ -222,8 +222,8 @@ def find_entity(sample: Sample) -> int | None:
     """The column that says which meter a row is of, in a file with several one under the other."""
     names = [re.sub(r"\W", "_", name.lower()) for name in sample.dialect.header]
     for index, name in enumerate(names):
-        known = name in _NUMBERS or (name in _NAMES and not sample.is_numeric(index))
-        if known and all(sample.column(index)):
+        is_meant = name in _IDS or (name in _ENTITIES and not sample.is_numeric(index))
+        if is_meant and all(sample.column(index)):
             return index
     return None
 
@@ -242,13 +242,7 @@ def find_mains(sample: Sample, columns: Columns, taken: set[int], where: str) ->
     numeric = [index for index in open_ if sample.is_numeric(index)]
     if not numeric:
         numeric = [index for index in open_ if sample.is_empty(index)]
-    best = best_mains([header[index] for index in numeric])
-    if not best:
-        raise DataError(
-            f"{where}: no column of power was found among {', '.join(header)}; name the mains column"
-        )
-    if len(best) > 1 and not are_phases(best):
-        raise DataError(f"{where}: {', '.join(best)} could each be the mains; name the mains column")
+    best = mains_of([header[index] for index in numeric], header, where)
     return [header.index(name) for name in best]
 
 
