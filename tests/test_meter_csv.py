@@ -457,11 +457,11 @@ BAD = {
     "header alone": ("time,power\n", "found one line: 'time,power'"),
     "units in cells": (
         "time,power\n2024-01-01 00:00,169 W\n2024-01-01 00:01,165 W\n",
-        "no column of plain numbers.*rows such as '2024-01-01 00:01,165 W'",
+        "no column of plain numbers.*below it '2024-01-01 00:01,165 W'",
     ),
     "unknown times": (
         "time,power\n2024-01-01 00:00 BST,169\n2024-01-01 00:01 BST,165\n",
-        "no usable timestamp column.*rows such as '2024-01-01 00:01 BST,165'",
+        "no usable timestamp column.*below it '2024-01-01 00:01 BST,165'",
     ),
     "one row": ("time,power\n2024-01-01 00:00,1\n", "found 1 with a time; give a longer file"),
     "all missing": ("time,power\n1700000000,\n1700000001,nan\n", "holds no number at all"),

@@ -155,7 +155,7 @@ def _mains_rank(name: str) -> int | None:
 
 
 def mains_of(numeric: Sequence[str], header: Sequence[str], where: str) -> list[str]:
-    """The name of the mains' column among those of numbers, or of each of its phases.
+    """The name of the mains' column, or of each of its phases, which are added up.
 
     Raises:
         DataError: none could be it, or several could.
@@ -170,8 +170,8 @@ def mains_of(numeric: Sequence[str], header: Sequence[str], where: str) -> list[
 
 
 def _are_phases(names: Sequence[str]) -> bool:
-    """Whether names differ in their phase only: the mains is then their sum."""
     words = [named(name).words for name in names]
     cores = {tuple(word for word in one if word not in _PHASES) for one in words}
-    cores.discard(("column",))  # of a file without a header
+    if cores == {("column",)}:  # of a file without a header
+        return False
     return len(cores) == 1 and all(_PHASES & set(one) for one in words)

@@ -164,17 +164,14 @@ def steps_of(time: DoubleArray) -> tuple[bool, float]:
 
 
 def _check_one_meter(layout: Layout, rows: Rows, chosen: BoolArray, times: list[float], where: str) -> None:
-    """Refuse rows of the same times, more than an autumn night's, that a column of few names tells apart."""
-    if len(set(times)) * 1.5 >= len(times):
-        return
+    """Refuse repeated times, more than an autumn night's, that a column of few names tells apart."""
     used = {*layout.time, *(one.index for one in layout.series)}
-    for index in set(range(len(layout.dialect.header))) - used:
+    for index, column in enumerate(layout.dialect.header):
+        if index in used or len(set(times)) * 1.5 >= len(times):
+            continue
         names = rows.cells(index).strings()[chosen].tolist()
         if len(set(zip(times, names, strict=True))) == len(names) >= 2 * len(set(names)):
-            raise DataError(
-                f"{where}: rows of one time differ by column {layout.dialect.header[index]!r}, as if several meters "
-                "stood one under the other; keep the rows of one"
-            )
+            raise DataError(f"{where}: rows of one time differ by column {column!r}: keep those of one meter")
 
 
 def _with_steps(layout: Layout, rows: Rows, columns: Columns, where: str) -> Layout:

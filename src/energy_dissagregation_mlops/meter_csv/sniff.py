@@ -85,29 +85,26 @@ def sample_of(text: str, encoding: str, where: str) -> Sample:
         DataError: no delimiter makes a table of times and numbers of them.
     """
     lines = text.split("\n")
-    best: tuple[int, Sample] | None = None
-    for delimiter in _DELIMITERS:
-        found = _as_table(lines[:_MAX_LINES], delimiter, encoding)
-        if found and (best is None or len(found.rows) > best[0]):
-            best = len(found.rows), found
+    tables = [_as_table(lines[:_MAX_LINES], delimiter, encoding) for delimiter in _DELIMITERS]
+    best = max(filter(None, tables), key=lambda table: len(table.rows), default=None)
     if best is None:
         raise DataError(f"{where}: {_complaint(lines[:_MAX_LINES])}")
-    # A night's 200 lines may hold no number that is long enough to show its decimal sign.
-    dialect, width = best[1].dialect, len(best[1].dialect.header)
+    # A night's 200 lines may hold no number of thousands.
+    dialect, width = best.dialect, len(best.dialect.header)
     table = (cells_of(line, dialect.delimiter) for line in lines[dialect.first_line - 1 :])
     decimal = _decimal(cells[:width] for cells in table if len(cells) >= width - 1)
-    return replace(best[1], dialect=replace(dialect, decimal=decimal))
+    return replace(best, dialect=replace(dialect, decimal=decimal))
 
 
 def _complaint(lines: Sequence[str]) -> str:
     top, *rows = [line.strip()[:80] for line in lines if line.strip()] or [""]
     if not rows:
-        return f"expected a table of readings, found one line: {top!r}; give a longer file"
+        return f"expected readings, found one line: {top!r}; give a longer file"
     row = rows[len(rows) // 2]  # notes may stand above the readings and totals below
     is_timed = any(kind_of(cell) for mark in _DELIMITERS[:-1] for cell in cells_of(row, mark))
     return (
         f"no {'column of plain numbers' if is_timed else 'usable timestamp column'}: expected a table with a column of "
-        f"times ({TIME_FORMS}) and one of watts, and found {top!r} at its top and rows such as {row!r}"
+        f"times ({TIME_FORMS}) and one of watts, and found {top!r} and below it {row!r}"
     )
 
 
@@ -128,7 +125,7 @@ def _as_table(lines: Sequence[str], delimiter: str, encoding: str) -> Sample | N
 
 
 def _numbers(cells: tuple[str, ...]) -> list[str]:
-    """The numbers beside a line's first time; none where it has no time."""
+    """The numbers beside a line's first time."""
     timed = [index for index, cell in enumerate(cells) if kind_of(cell)]
     others = [cell for index, cell in enumerate(cells) if timed and index != timed[0]]
     return [cell for cell in others if any(number_of(cell, mark) is not None for mark in ".,")]
@@ -136,7 +133,7 @@ def _numbers(cells: tuple[str, ...]) -> list[str]:
 
 def _decimal(rows: Iterable[Sequence[str]]) -> str:
     """The sign before decimals; "1,234" has one unless whole numbers below 1,000 stand in its column."""
-    sure = likely = 0  # cells that speak for the comma, less those for the point
+    sure = likely = 0  # cells for the comma, less those for the point
     for column in zip_longest(*rows, fillvalue=""):
         cells = Counter(column)
         groups = any(map(re.compile(r"[+-]?[1-9]\d{0,2}").fullmatch, cells))
@@ -212,10 +209,8 @@ def find_time(sample: Sample, columns: Columns, where: str) -> tuple[int, ...]:
         return (whole[0],)
     if dates:
         return (dates[0], *clocks[:1])
-    shown = ", ".join(sample.rows[0])
-    about = f"column {columns.time!r} holds" if columns.time else f"the columns are {', '.join(header)}; row:"
-    content = sample.column(asked)[0] if asked is not None else shown
-    raise DataError(f"{where}: no usable timestamp column: {about} {content!r}; expected {TIME_FORMS}")
+    names, row = columns.time or ", ".join(header), ", ".join(sample.rows[0])
+    raise DataError(f"{where}: no usable timestamp column among {names}; row: {row!r}; expected {TIME_FORMS}")
 
 
 def find_entity(sample: Sample) -> int | None:
