@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -120,6 +122,27 @@ async def test_a_broken_version_is_not_promoted(serve: Serve, make_bundle: Calla
         answer = await client.post("/v1/models/plain/promote", json={"version": 2}, headers=GOOD)
         assert (answer.status_code, "changed" in answer.json()["detail"]) == (409, True)
         assert (await client.get("/health")).json()["bundle"] == "plain@1"
+
+
+@pytest.mark.parametrize("move", ["promote", "rollback"])
+async def test_models_that_can_only_be_read_are_not_changed_and_the_way_that_is_left_is_told(
+    move: str,
+    serve: Serve,
+    registry: Registry,
+    make_bundle: Callable[..., Bundle],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused(path: Path, *_: object, **__: object) -> None:  # a mount that root can't write either
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    async with serve(key=KEY) as client:
+        registry.promote(make_bundle().card.reference)
+        monkeypatch.setattr(Path, "write_text", refused)
+        answer = await client.post(f"/v1/models/plain/{move}", json={"version": 1}, headers=GOOD)
+        assert answer.status_code == 409
+        detail = answer.json()["detail"]
+        assert "Read-only file system" in detail and "`edmlops models` where it can be written" in detail
+        assert registry.production("plain") == 2
 
 
 # --- ids and logs ------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from energy_dissagregation_mlops.bundle import Bundle, read_card
-from energy_dissagregation_mlops.errors import BundleError, UnknownNameError
+from energy_dissagregation_mlops.errors import BundleError, EdmlopsError, UnknownNameError
 from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.service.cards import told
 from energy_dissagregation_mlops.service.negotiation import JSON, body_type, is_gzipped
@@ -79,12 +79,12 @@ async def _moved(state: State, name: str, move: Callable[[Registry], Bundle]) ->
 
     try:
         found = await run_in_threadpool(moved)
+    except UnknownNameError:
+        raise
     except BundleError as error:
         raise RequestError(409, str(error)) from None
-    except OSError as error:
-        raise RequestError(
-            409, f"{registry.root} can't be written ({error.strerror}): use `edmlops models` where it can be"
-        ) from None
+    except EdmlopsError as error:  # the folder can't be written
+        raise RequestError(409, f"{error}, or use `edmlops models` where it can be written") from None
     await state.engine.refresh()
     refused = state.engine.status().refused
     return answered(
