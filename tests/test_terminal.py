@@ -199,3 +199,19 @@ def test_an_interruption_that_a_library_gives_another_name_is_told_as_one(capsys
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     with pytest.raises(ImportError):
         loaded_badly(interrupted=False)
+
+
+def test_a_termination_ends_as_ctrl_c_does_with_a_status_of_its_own(capsys):
+    app, ended = typer.Typer(), []
+
+    @app.command()
+    def command() -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            ended.append(True)
+
+    with pytest.raises(SystemExit) as left:
+        terminal.run(app, [])
+    assert (left.value.code, capsys.readouterr().err) == (143, f"error: {terminal.INTERRUPTED}\n")
+    assert ended and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

@@ -59,6 +59,8 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> None:
             raise
         else:
             problem, status = _told(error)
+    if problem == INTERRUPTED and interrupts.came:
+        status = 128 + interrupts.came  # as a shell calls it
     if problem is not None:
         sys.stderr.write(f"error: {problem}\n")
     sys.exit(status)
@@ -72,26 +74,27 @@ def _allow_open_files() -> None:
 
 
 class _Interrupts:
-    """Ctrl-C, and whether it came."""
+    """Ctrl-C and termination, and which of them came."""
 
     def __init__(self) -> None:
-        self.came = False
+        self.came = 0
 
     @contextmanager
     def heard(self) -> Iterator[None]:
-        """Within the block Ctrl-C raises KeyboardInterrupt, where else it would end the process without a word."""
-        before = signal.getsignal(signal.SIGINT)
-        if before not in (signal.SIG_DFL, signal.default_int_handler):  # a shell's background job ignores it
-            yield
-            return
-        signal.signal(signal.SIGINT, self._hear)
+        """Within the block both raise KeyboardInterrupt, where else they would end the process without a word."""
+        default = (signal.SIG_DFL, signal.default_int_handler)  # a shell's background job ignores Ctrl-C
+        both = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: handler for number, handler in both.items() if handler in default}
+        for number in before:
+            signal.signal(number, self._hear)
         try:
             yield
         finally:  # nothing is left to be told, and Python's own leaving would show a traceback
-            signal.signal(signal.SIGINT, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
-    def _hear(self, _number: int, _frame: FrameType | None) -> None:
-        self.came = True
+    def _hear(self, number: int, _frame: FrameType | None) -> None:
+        self.came = number
         raise KeyboardInterrupt
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import shutil
@@ -175,7 +176,7 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
         time.sleep(0.003)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_was_stopped_and_resumed_has_the_very_weights_of_one_that_was_not(
     number, models, trained, edmlops, start
 ):
@@ -188,11 +189,13 @@ def test_a_run_that_was_stopped_and_resumed_has_the_very_weights_of_one_that_was
     if number == signal.SIGKILL:
         assert process.returncode == -signal.SIGKILL
     else:
-        assert process.returncode in STATUSES and "Traceback" not in errors
+        statuses = (143,) if number == signal.SIGTERM else STATUSES
+        assert process.returncode in statuses and "Traceback" not in errors
         assert errors.splitlines()[-2:] == [
             "`edmlops train --resume`, with the same settings, goes on with this run",
             INTERRUPTED,
         ]
+        assert json.loads(edmlops("runs", "list", "--json").output)[0]["status"] == "killed"
     resumed = edmlops("train", "--config", trained.config, "--resume")
     assert resumed.status == 0 and "resumed from" in resumed.errors
     assert resumed.errors.count("of always-off") < 8
