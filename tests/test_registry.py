@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
@@ -119,11 +120,34 @@ def test_a_model_of_your_own_hides_one_that_ships_under_the_same_name(
     registry: Registry, make_bundle: BundleMaker
 ) -> None:
     name = registry.resolve().card.name
-    with pytest.raises(UnknownNameError, match=name):
-        registry.promote(name)
     made = make_bundle(name)
     registry.promote(made.card.reference)
     assert registry.resolve(name) == made
+
+
+def test_promoting_the_model_that_ships_leads_back_to_it(
+    registry: Registry, make_bundle: BundleMaker
+) -> None:
+    shipped = registry.resolve()
+    registry.promote(make_bundle().card.reference)
+    with pytest.raises(BundleError, match=f"`edmlops models promote {shipped.card.name}` goes back"):
+        registry.rollback("plain")
+    registry.promote(shipped.card.name)
+    back = registry.resolve()
+    assert (back.card, back.sha256) == (shipped.card, shipped.sha256)
+    made = make_bundle(shipped.card.name)
+    registry.promote(made.card.reference)
+    assert registry.rollback(shipped.card.name) == back
+
+
+def test_a_copied_version_that_says_it_is_another_is_not_promoted(
+    registry: Registry, make_bundle: BundleMaker
+) -> None:
+    first = make_bundle()
+    shutil.copytree(first.folder, first.folder.parent / "2")
+    with pytest.raises(BundleError, match=r"plain/2 holds plain@1, not a version of its own"):
+        registry.promote("plain@2")
+    assert registry.production("plain") is None
 
 
 def test_of_several_models_in_production_the_one_promoted_last_is_meant(

@@ -13,16 +13,16 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from energy_dissagregation_mlops import bundle as bundles
 from energy_dissagregation_mlops.bundle import Bundle, Card
 from energy_dissagregation_mlops.errors import BundleError, ConfigError, UnknownNameError
-from energy_dissagregation_mlops.files import atomic_folder, exclusive, json_text, write_text
+from energy_dissagregation_mlops.files import atomic_folder, json_text, write_text
 
 PRODUCTION = "production"
 SHIPPED = Path(__file__).parent / "shipped"
@@ -156,18 +156,25 @@ class Registry:
             return Bundle.open(folder)
 
     def promote(self, reference: str) -> Bundle:
-        """Put a version into production, once its files are checked.
+        """Put a version into production, once its files are checked; one that ships is copied first.
 
         Raises:
             UnknownNameError, BundleError: as ``resolve``.
         """
-        found = Bundle.open(self._own(reference))
+        behind = self.behind()
+        if behind is not None and not self._holds(reference) and behind._holds(reference):
+            reference = self._copied(behind.resolve(reference))
+        folder = self._own(reference)
+        found = Bundle.open(folder)
         name, version = found.card.name, int(found.card.version)
-        with self._alone(name):
-            history = self._pointer(name).history
-            if not history or history[-1] != version:
-                history = (*history, version)
-            self._write(name, _Pointer(history, time.time()))
+        if folder != self.root / name / str(version):
+            raise BundleError(
+                f"{folder} holds {found.card.reference}, not a version of its own: remove it, and promote {found.card.reference}"
+            )
+        history = self._pointer(name).history
+        if not history or history[-1] != version:
+            history = (*history, version)
+        self._write(name, _Pointer(history, time.time()))
         return found
 
     def rollback(self, name: str) -> Bundle:
@@ -176,23 +183,31 @@ class Registry:
         Raises:
             BundleError: there is none before it, or it is broken.
         """
-        with self._alone(name):
-            pointer = self._pointer(name)
-            if len(pointer.history) < 2:
-                raise BundleError(
-                    f"{name} has no earlier version in production: promote one with `edmlops models promote`"
-                )
-            found = Bundle.open(self.root / name / str(pointer.history[-2]))
-            self._write(name, _Pointer(pointer.history[:-1], pointer.promoted))
+        pointer = self._pointer(name)
+        if len(pointer.history) < 2:
+            raise BundleError(
+                f"{name} has no earlier version in production: promote one with `edmlops models promote`{self._way_back()}"
+            )
+        found = Bundle.open(self.root / name / str(pointer.history[-2]))
+        self._write(name, _Pointer(pointer.history[:-1], pointer.promoted))
         return found
 
     def behind(self) -> Registry | None:
         """The models that ship with the package."""
         return Registry(self.shipped, shipped=None) if self.shipped else None
 
-    def _alone(self, name: str) -> AbstractContextManager[object]:
-        """Have others wait who move a model's alias."""
-        return exclusive(self.root / name / ".production.lock") if name in self.names() else nullcontext()
+    def _copied(self, shipped: Bundle) -> str:
+        with atomic_folder(self.root / shipped.card.name / shipped.card.version) as aside:
+            for path in shipped.folder.iterdir():
+                shutil.copyfile(path, aside / path.name)
+        return shipped.card.reference
+
+    def _way_back(self) -> str:
+        behind = self.behind()
+        names = behind.names() if behind else []
+        return (
+            f"; `edmlops models promote {names[0]}` goes back to what ships with the package" if names else ""
+        )
 
     def _holds(self, reference: str) -> bool:
         name, _, version = reference.partition("@")
