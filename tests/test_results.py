@@ -195,3 +195,16 @@ def test_a_line_tells_of_an_epoch_once_it_is_over() -> None:
     progress = Progress(epoch=2, epochs=5, step=7, steps=20, loss=0.25, samples_per_second=1234.5)
     assert results.training_note(progress) == "epoch 2/5, loss 0.2500"
     assert results.epoch_line(progress) is None
+
+
+@pytest.mark.parametrize(
+    ("validation", "worth"),
+    [(None, True), ({"score": None}, True), ({"score": 0.999}, True), ({"score": 1.0}, False)],
+)
+def test_a_model_that_is_no_better_than_always_off_is_not_worth_promoting_and_that_is_told(
+    validation: object, worth: bool, make_bundle: BundleMaker, caplog: pytest.LogCaptureFixture
+) -> None:
+    bundle = make_bundle()
+    (bundle.folder / "metrics.json").write_text(json.dumps({"validation": validation}))
+    assert results.worth_promoting(bundle) is worth
+    assert ("`edmlops models promote plain@1` does it all the same" in caplog.text) is not worth

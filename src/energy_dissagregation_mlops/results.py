@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ from energy_dissagregation_mlops.bundle import Bundle, Card
 from energy_dissagregation_mlops.meter_csv.zones import zone
 from energy_dissagregation_mlops.terminal import output, show_table
 from energy_dissagregation_mlops.vocabulary import MAINS, OTHER, SECONDS_PER_DAY
+
+logger = logging.getLogger(__name__)
 
 _WIDTH = 80  # characters of the narrowest terminal that texts are made for
 
@@ -154,6 +157,20 @@ def epoch_line(progress: Progress) -> str | None:
         f"epoch {progress.epoch} of {progress.epochs}: loss {progress.loss:.4f}, "
         f"validation {progress.validation.score:.3f} of always-off, {progress.samples_per_second:,.0f} samples/s"
     )
+
+
+def worth_promoting(bundle: Bundle) -> bool:
+    """Whether its validation, if there was one, found it better than always-off; else a warning tells."""
+    metrics = bundle.metrics()
+    assert isinstance(metrics, dict)
+    score = (metrics["validation"] or {}).get("score")
+    if score is None or score < 1:
+        return True
+    logger.warning(
+        "%s is no better than always-off (%.3f of its error on validation), so it is not put into production; "
+        "`edmlops models promote %s` does it all the same", bundle.card.reference, score, bundle.card.reference,
+    )  # fmt: skip
+    return False
 
 
 def show_trained(bundle: Bundle, *, promoted: bool) -> None:

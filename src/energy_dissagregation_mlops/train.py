@@ -66,7 +66,13 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run that was interrupted.")
     ] = False,
-    promote: Annotated[bool, typer.Option(help="Put the new version into production.")] = True,
+    promote: Annotated[
+        bool | None,
+        typer.Option(
+            "--promote/--no-promote",
+            help="Put the new version into production; by default where validation finds it better than always-off.",
+        ),
+    ] = None,
 ) -> None:
     """Train a network on processed houses; put it into production."""
     set_up_threads()
@@ -102,6 +108,8 @@ def train(
         bundle = recording.train(store, registry, run, resume=resume, report=report)
     if bundle is None:
         return
+    if promote is None:
+        promote = results.worth_promoting(bundle)
     if promote:
         registry.promote(bundle.card.reference)
     results.show_trained(bundle, promoted=promote)

@@ -136,7 +136,7 @@ def project(images: dict[str, str]) -> Iterator[Project]:
     environment = os.environ | {
         "COMPOSE_PROJECT_NAME": name, "API_PORT": str(port), "DASHBOARD_PORT": str(free_port()),
         "TRACKING_PORT": str(free_port()), "API_WORKERS": "2", "TAG": TAG, "GPU": "0",
-        "TRAIN_COMMAND": "train --resume --config /app/data/tiny.yaml",
+        "TRAIN_COMMAND": "train --resume --promote --config /app/data/tiny.yaml",
         "TRAIN_EPOCHS": "", "TRAIN_BATCH_SIZE": "", "TRAIN_LR": "",
     }  # fmt: skip
     made = Project(name=name, port=port, root=ROOT, environment=environment)

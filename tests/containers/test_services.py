@@ -230,7 +230,7 @@ def test_the_demo_runs_from_a_clean_clone(images: dict[str, str], project: Proje
     subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
     environment = project.environment | {
         "COMPOSE_PROJECT_NAME": f"{project.name}-demo", "GPU": "0", "DEMO_HOUSES": "6", "DEMO_DAYS": "4",
-        "DEMO_ARGS": "--epochs 1",
+        "DEMO_ARGS": "--epochs 1 --promote",
     }  # fmt: skip
     options = {"cwd": clone, "env": environment, "capture_output": True, "text": True}
     try:
