@@ -28,3 +28,18 @@ def test_there_are_no_more_workers_than_cores_or_room_in_memory(
     monkeypatch.setattr(sizing, "_LIMITS", (tmp_path / "absent", limit))
     monkeypatch.setattr(sizing, "available_cores", lambda: cores)
     assert sizing.workers_that_fit(wanted) == expected
+
+
+def test_too_little_memory_for_one_worker_is_an_error_that_names_the_limit(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    limit = tmp_path / "memory.max"
+    monkeypatch.setattr(sizing, "_LIMITS", (limit,))
+    limit.write_text(f"{300 << 20}\n")
+    sizing.workers_that_fit(4)
+    assert "1 worker in place of 4" in caplog.text and "API_MEMORY" not in caplog.text
+    limit.write_text(f"{64 << 20}\n")
+    sizing.workers_that_fit(1)
+    said = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert len(said) == 1 and "256 MB, and there are 64 MB" in said[0] and "raise API_MEMORY" in said[0]
