@@ -233,6 +233,11 @@ def test_two_workers_tell_one_sum(promoted: Registry, start: Callable[..., Serve
         assert counted(server, "edmlops_run_windows_count") == number
     until(lambda: all(drift(server)["samples"] == samples for _ in range(10)))
     assert 'edmlops_bundle_info{name="plain"' in server.get("/metrics").text
+    assert counted(server, "edmlops_bundle_refused ") == 0
+    (promoted.root / "plain" / "production.json").write_text('{"production": 9, "history": [9]}')
+    until(lambda: counted(server, "edmlops_bundle_refused ") == 1)
+    time.sleep(2)  # each worker looks every second
+    assert counted(server, "edmlops_bundle_refused ") == 1
     assert list(tmp_path.glob("edmlops-*"))
     assert server.stop() == 0
     assert not list(tmp_path.glob("edmlops-*")), "the folder of the workers' numbers was left behind"

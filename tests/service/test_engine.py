@@ -265,9 +265,11 @@ def test_a_refused_bundle_is_tried_again_when_its_files_are_mended(
             changed_graph(promoted, newer)
             await engine.refresh()
             assert engine.status().refused is not None
+            assert b"\nedmlops_bundle_refused 1.0\n" in engine.metrics()
             newer.graph.write_bytes(graph)
             await engine.refresh()
             assert engine.status().refused is None
+            assert b"\nedmlops_bundle_refused 0.0\n" in engine.metrics()
             assert served_by(engine) == "plain@2"
 
     asyncio.run(scenario())

@@ -184,6 +184,7 @@ class Serving:
             return
         with self._lock:
             self.served, self._mark, self.refused = served, mark, None
+        self.telemetry.bundle_refused.set(0)
         if not same:
             _logger.info("serving %s (SHA-256 %.12s)", bundle.card.reference, bundle.sha256)
 
@@ -192,5 +193,6 @@ class Serving:
 
     def _refuse(self, reason: str) -> None:
         self.refused = reason
+        self.telemetry.bundle_refused.set(1)
         going_on = f"{self.served.bundle.card.reference} goes on" if self.served else "nothing is served"
         _logger.error("refused a bundle, %s: %s", going_on, reason)

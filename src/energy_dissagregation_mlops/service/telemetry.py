@@ -81,6 +81,10 @@ class Telemetry:
             "edmlops_engine_computing", "Requests that are computed.",
             registry=registry, multiprocess_mode="livesum",
         )  # fmt: skip
+        self.bundle_refused = Gauge(
+            "edmlops_bundle_refused", "1 while a worker does not serve the bundle that it should.",
+            registry=registry, multiprocess_mode="livemax",
+        )  # fmt: skip
         self._refusals = Counter(
             "edmlops_engine_refusals", "Requests that the engine gave up.", ("reason",), registry=registry
         )
