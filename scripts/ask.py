@@ -2,7 +2,7 @@
 
     python scripts/ask.py [BUNDLE]
 
-Standard library only. The service is API_URL, which Compose sets to that of api.
+Standard library only. The service is API_URL, which Compose sets to that of api; API_KEY is the key it asks for, if any.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import urllib.error
 import urllib.request
 
 URL = os.environ.get("API_URL", "http://api:8000")
@@ -22,11 +23,15 @@ for minute, watts in [(20, 2900), (21, 2880), (95, 2910), *[(m, 2050) for m in (
 def main() -> None:
     """Ask, and tell."""
     question = {"start": 1_717_264_800, "sample_period": 60, "power": EVENING}
-    request = urllib.request.Request(
-        f"{URL}/v1/disaggregate", json.dumps(question).encode(), {"Content-Type": "application/json"}
-    )
-    with urllib.request.urlopen(request, timeout=60) as response:
-        answer = json.load(response)
+    headers = {"Content-Type": "application/json"}
+    if key := os.environ.get("API_KEY"):
+        headers["Authorization"] = f"Bearer {key}".encode().decode("latin-1")  # headers are sent in that
+    request = urllib.request.Request(f"{URL}/v1/disaggregate", json.dumps(question).encode(), headers)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            answer = json.load(response)
+    except urllib.error.HTTPError as error:
+        sys.exit(f"error: {URL} answers {error.code} {error.reason}: {error.read().decode()}")
     bundle = answer["bundle"]
     used = {name: found["energy_kwh"] for name, found in answer["appliances"].items()}
     used["other"] = answer["other"]["energy_kwh"]

@@ -9,7 +9,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,10 @@ needs_make = pytest.mark.skipif(
 )
 OF_PYTHON = {"PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"}
 OF_COMPOSE = {"COMPOSE_PROJECT_NAME"}
+# Of the containers alone: volumes and ports lead to these, and another value would lead past them.
+FIXED = {
+    "API_HOST": "0.0.0.0", "DATA_PATH": "/app/data", "MODELS_PATH": "/app/models", "CONFIGS_PATH": "/app/configs",
+}  # fmt: skip
 
 
 def offered() -> set[str]:
@@ -58,8 +64,58 @@ def test_every_variable_that_compose_asks_for_is_in_the_template() -> None:
 
 
 def test_every_setting_of_the_package_can_be_set_in_the_template_and_reaches_a_container() -> None:
-    assert read_by_the_package() - offered() == set()
+    assert read_by_the_package() - offered() == set(FIXED)
     assert read_by_the_package() - handed_over() == set()
+
+
+def test_what_volumes_and_ports_lead_to_cannot_be_set() -> None:
+    for name, value in FIXED.items():
+        assert set(re.findall(rf"^ +{name}: (\S+)", COMPOSE, re.M)) == {value}
+    assert not set(FIXED) & (offered() | interpolated())
+
+
+def test_what_a_training_is_told_reaches_it_only_where_somebody_set_it() -> None:
+    for name in ("TRAIN_EPOCHS", "TRAIN_BATCH_SIZE", "TRAIN_LR"):
+        assert re.findall(rf"^ +{name}:(.*)", COMPOSE, re.M) == [""], name
+        assert not re.search(rf"^{name}=", (ROOT / ".docker-env").read_text(), re.M), name
+
+
+class Keyed(BaseHTTPRequestHandler):
+    """A service that asks for the key "s\u00e9same"."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        known = self.headers["Authorization"] == "Bearer s\u00e9same".encode().decode("latin-1")
+        used = {"kettle": {"energy_kwh": 0.2}}
+        answer = {
+            "bundle": {"name": "demo", "version": "1"},
+            "appliances": used,
+            "other": {"energy_kwh": 1.0},
+        }
+        body = json.dumps(answer if known else {"detail": "send the key"}).encode()
+        self.send_response(200 if known else 401)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(("key", "status"), [("s\u00e9same", 0), ("other", 1), ("", 1)])
+def test_the_demos_question_brings_the_key_and_a_refusal_is_one_line(key: str, status: int) -> None:
+    with HTTPServer(("127.0.0.1", 0), Keyed) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        done = subprocess.run(
+            [sys.executable, ROOT / "scripts" / "ask.py", "demo"], capture_output=True, text=True, timeout=60,
+            env=os.environ | {"API_URL": f"http://127.0.0.1:{server.server_port}", "API_KEY": key},
+        )  # fmt: skip
+    assert done.returncode == status
+    if status:
+        assert done.stderr.startswith("error: http://127.0.0.1") and done.stderr.count("\n") == 1
+        assert "401" in done.stderr and "send the key" in done.stderr
+    else:
+        assert "answers with demo@1" in done.stdout
 
 
 def test_the_template_gives_the_values_that_the_package_and_compose_would_take() -> None:
