@@ -130,7 +130,7 @@ def test_promoting_the_model_that_ships_leads_back_to_it(
 ) -> None:
     shipped = registry.resolve()
     registry.promote(make_bundle().card.reference)
-    with pytest.raises(BundleError, match=f"`edmlops models promote {shipped.card.name}` goes back"):
+    with pytest.raises(BundleError, match=r"promote`, or the one that ships"):
         registry.rollback("plain")
     registry.promote(shipped.card.name)
     back = registry.resolve()
@@ -145,7 +145,7 @@ def test_a_copied_version_that_says_it_is_another_is_not_promoted(
 ) -> None:
     first = make_bundle()
     shutil.copytree(first.folder, first.folder.parent / "2")
-    with pytest.raises(BundleError, match=r"plain/2 holds plain@1, not a version of its own"):
+    with pytest.raises(BundleError, match=r"plain/2 holds plain@1, no version of its own"):
         registry.promote("plain@2")
     assert registry.production("plain") is None
 

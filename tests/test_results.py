@@ -208,3 +208,9 @@ def test_a_model_that_is_no_better_than_always_off_is_not_worth_promoting_and_th
     (bundle.folder / "metrics.json").write_text(json.dumps({"validation": validation}))
     assert results.worth_promoting(bundle) is worth
     assert ("`edmlops models promote plain@1` does it all the same" in caplog.text) is not worth
+
+
+def test_a_shipped_model_that_was_promoted_is_listed_once(registry: Registry, screen: Screen) -> None:
+    registry.promote("general")
+    results.show_models(registry, as_json=False)
+    assert screen.text.count("general@1") == 1

@@ -169,7 +169,7 @@ class Registry:
         name, version = found.card.name, int(found.card.version)
         if folder != self.root / name / str(version):
             raise BundleError(
-                f"{folder} holds {found.card.reference}, not a version of its own: remove it, and promote {found.card.reference}"
+                f"{folder} holds {found.card.reference}, no version of its own: promote that one"
             )
         history = self._pointer(name).history
         if not history or history[-1] != version:
@@ -186,7 +186,7 @@ class Registry:
         pointer = self._pointer(name)
         if len(pointer.history) < 2:
             raise BundleError(
-                f"{name} has no earlier version in production: promote one with `edmlops models promote`{self._way_back()}"
+                f"{name} has no earlier version in production: promote one with `edmlops models promote`, or the one that ships (`edmlops models list`)"
             )
         found = Bundle.open(self.root / name / str(pointer.history[-2]))
         self._write(name, _Pointer(pointer.history[:-1], pointer.promoted))
@@ -201,13 +201,6 @@ class Registry:
             for path in shipped.folder.iterdir():
                 shutil.copyfile(path, aside / path.name)
         return shipped.card.reference
-
-    def _way_back(self) -> str:
-        behind = self.behind()
-        names = behind.names() if behind else []
-        return (
-            f"; `edmlops models promote {names[0]}` goes back to what ships with the package" if names else ""
-        )
 
     def _holds(self, reference: str) -> bool:
         name, _, version = reference.partition("@")

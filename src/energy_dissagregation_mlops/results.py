@@ -160,15 +160,15 @@ def epoch_line(progress: Progress) -> str | None:
 
 
 def worth_promoting(bundle: Bundle) -> bool:
-    """Whether its validation, if there was one, found it better than always-off; else a warning tells."""
+    """Whether no validation found it as bad as always-off; a warning tells of one that did."""
     metrics = bundle.metrics()
     assert isinstance(metrics, dict)
     score = (metrics["validation"] or {}).get("score")
     if score is None or score < 1:
         return True
     logger.warning(
-        "%s is no better than always-off (%.3f of its error on validation), so it is not put into production; "
-        "`edmlops models promote %s` does it all the same", bundle.card.reference, score, bundle.card.reference,
+        "%s is no better than always-off (%.3f of its error) and so not promoted; `edmlops models promote %s` does it all the same",
+        bundle.card.reference, score, bundle.card.reference,
     )  # fmt: skip
     return False
 
@@ -465,10 +465,12 @@ def show_quantised(bundle: Bundle, path: Path) -> None:
 def show_models(registry: Registry, *, as_json: bool) -> None:
     """Every version of every model, those that ship with the package last."""
     behind = registry.behind()
-    listed = [(card, _production(registry, card), False) for card in registry.cards()]
+    own = registry.cards()
+    listed = [(card, _production(registry, card), False) for card in own]
     served = any(production for _, production, _ in listed)
     if behind is not None:
-        listed += [(card, not served and _production(behind, card), True) for card in behind.cards()]
+        shipped = [card for card in behind.cards() if card not in own]
+        listed += [(card, not served and _production(behind, card), True) for card in shipped]
     if as_json:
         _print_json(
             [

@@ -60,7 +60,7 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> None:
         else:
             problem, status = _told(error)
     if problem == INTERRUPTED and interrupts.came:
-        status = 128 + interrupts.came  # as a shell calls it
+        status = 128 + interrupts.came
     if problem is not None:
         sys.stderr.write(f"error: {problem}\n")
     sys.exit(status)

@@ -70,7 +70,7 @@ def train(
         bool | None,
         typer.Option(
             "--promote/--no-promote",
-            help="Put the new version into production; by default where validation finds it better than always-off.",
+            help="Put the new version into production; by default if it beats always-off.",
         ),
     ] = None,
 ) -> None:

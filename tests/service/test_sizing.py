@@ -38,8 +38,8 @@ def test_too_little_memory_for_one_worker_is_an_error_that_names_the_limit(
     monkeypatch.setattr(sizing, "_LIMITS", (limit,))
     limit.write_text(f"{300 << 20}\n")
     sizing.workers_that_fit(4)
-    assert "1 worker in place of 4" in caplog.text and "API_MEMORY" not in caplog.text
+    assert "workers: 1 in place of 4" in caplog.text and "API_MEMORY" not in caplog.text
     limit.write_text(f"{64 << 20}\n")
     sizing.workers_that_fit(1)
     said = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
-    assert len(said) == 1 and "256 MB, and there are 64 MB" in said[0] and "raise API_MEMORY" in said[0]
+    assert len(said) == 1 and "256 MB, and there is less" in said[0] and "raise API_MEMORY" in said[0]

@@ -26,13 +26,12 @@ def workers_that_fit(wanted: int) -> int:
     fitting = max(1, min(wanted, available_cores(), room))
     if fitting < wanted:
         _logger.info(
-            "%d worker%s in place of %d: there are %d cores, and memory for %d",
-            fitting, "s" if fitting > 1 else "", wanted, available_cores(), room,
+            "workers: %d in place of %d, there are %d cores, and memory for %d", fitting, wanted, available_cores(), room
         )  # fmt: skip
     if not room:
         _logger.error(
-            "a worker takes about %d MB, and there are %d MB: it may be killed without a word; raise API_MEMORY, or the "
-            "container's limit", WORKER_MEMORY >> 20, (memory or 0) >> 20,
+            "a worker takes about %d MB, and there is less: it may be killed without a word; raise API_MEMORY",
+            WORKER_MEMORY >> 20,
         )  # fmt: skip
     return fitting
 

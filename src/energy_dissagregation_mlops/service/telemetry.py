@@ -82,7 +82,7 @@ class Telemetry:
             registry=registry, multiprocess_mode="livesum",
         )  # fmt: skip
         self.bundle_refused = Gauge(
-            "edmlops_bundle_refused", "1 while a worker does not serve the bundle that it should.",
+            "edmlops_bundle_refused", "1 while the bundle to serve is refused.",
             registry=registry, multiprocess_mode="livemax",
         )  # fmt: skip
         self._refusals = Counter(
