@@ -282,6 +282,22 @@ def test_a_cluster_is_taken_down_when_its_start_is_interrupted(docker: Path) -> 
 
 
 @needs_make
+@pytest.mark.parametrize(
+    ("log", "reason"),
+    [("", "was not started"), ("out of order", "is not healthy; the last lines of its log:")],
+)
+def test_where_the_api_does_not_start_its_log_or_docker_has_the_reason(
+    docker: Path, log: str, reason: str
+) -> None:
+    (docker / "docker").write_text(
+        f'#!/bin/sh\ncase " $* " in *" logs "*) printf %s "{log}";; *) exit 1;; esac\n'
+    )
+    with begun(docker, "up") as target:
+        _, said = target.communicate()
+    assert target.returncode != 0 and reason in said and log in said
+
+
+@needs_make
 def test_every_target_is_listed() -> None:
     text = (ROOT / "Makefile.docker").read_text()
     phony = re.search(r"\.PHONY:((?:.*\\\n)*.*)", text)
