@@ -16,13 +16,14 @@ import re
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from energy_dissagregation_mlops import bundle as bundles
 from energy_dissagregation_mlops.bundle import Bundle, Card
 from energy_dissagregation_mlops.errors import BundleError, ConfigError, UnknownNameError
-from energy_dissagregation_mlops.files import atomic_folder, json_text, write_text
+from energy_dissagregation_mlops.files import atomic_folder, exclusive, json_text, write_text
 
 PRODUCTION = "production"
 SHIPPED = Path(__file__).parent / "shipped"
@@ -171,10 +172,11 @@ class Registry:
             raise BundleError(
                 f"{folder} holds {found.card.reference}, no version of its own: promote that one"
             )
-        history = self._pointer(name).history
-        if not history or history[-1] != version:
-            history = (*history, version)
-        self._write(name, _Pointer(history, time.time()))
+        with self._alone(name):
+            history = self._pointer(name).history
+            if not history or history[-1] != version:
+                history = (*history, version)
+            self._write(name, _Pointer(history, time.time()))
         return found
 
     def rollback(self, name: str) -> Bundle:
@@ -183,21 +185,29 @@ class Registry:
         Raises:
             BundleError: there is none before it, or it is broken.
         """
-        pointer = self._pointer(name)
-        if len(pointer.history) < 2:
-            raise BundleError(
-                f"{name} has no earlier version in production: promote one with `edmlops models promote`, or the one that ships (`edmlops models list`)"
-            )
-        found = Bundle.open(self.root / name / str(pointer.history[-2]))
-        self._write(name, _Pointer(pointer.history[:-1], pointer.promoted))
+        with self._alone(name):
+            pointer = self._pointer(name)
+            if len(pointer.history) < 2:
+                raise BundleError(
+                    f"{name} has no earlier version in production: promote one with `edmlops models promote`, or the one that ships (`edmlops models list`)"
+                )
+            found = Bundle.open(self.root / name / str(pointer.history[-2]))
+            self._write(name, _Pointer(pointer.history[:-1], pointer.promoted))
         return found
 
     def behind(self) -> Registry | None:
         """The models that ship with the package."""
         return Registry(self.shipped, shipped=None) if self.shipped else None
 
+    def _alone(self, name: str) -> AbstractContextManager[object]:
+        """Have others wait who move a model's alias."""
+        return exclusive(self.root / name / ".production.lock") if name in self.names() else nullcontext()
+
     def _copied(self, shipped: Bundle) -> str:
-        with atomic_folder(self.root / shipped.card.name / shipped.card.version) as aside:
+        with (
+            suppress(FileExistsError),
+            atomic_folder(self.root / shipped.card.name / shipped.card.version) as aside,
+        ):
             for path in shipped.folder.iterdir():
                 shutil.copyfile(path, aside / path.name)
         return shipped.card.reference
