@@ -150,6 +150,22 @@ def test_a_price_gives_costs_at_once_and_is_remembered(open_page, show) -> None:
     assert page.input_value("#currency") == "GBP"
 
 
+@pytest.mark.parametrize(
+    ("typed", "cost"), [("0,30", "€0.30"), (" .3 ", "€0.30"), ("-1", None), ("0.3x", None), ("1" * 400, None)]
+)
+def test_a_price_may_have_a_comma_and_what_is_no_price_is_said(
+    open_page, show, typed: str, cost: str | None
+) -> None:
+    page = show(open_page())
+    page.locator("#price").press_sequentially(typed) if len(typed) < 9 else page.fill("#price", typed)
+    headline = page.locator("#headline").inner_text()
+    assert (f"at {cost} a kWh" in headline) if cost else ("a kWh" not in headline)
+    said = page.locator("#price-help").inner_text()
+    assert said == ("" if cost else "Not a price: expected a number such as 0.30.")
+    page.fill("#price", "")
+    assert page.locator("#price-help").inner_text() == ""
+
+
 def test_another_time_zone_moves_days_and_times(open_page, show) -> None:
     page = show(open_page())
     assert page.input_value("#zone") == "Europe/London"

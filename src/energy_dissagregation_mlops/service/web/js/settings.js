@@ -41,7 +41,10 @@ export function settings(changed) {
   price.value = now.price === null ? "" : String(now.price);
 
   const tell = (/** @type {boolean} */ zoneChanged) => {
-    now.price = price.value === "" || !price.validity.valid ? null : price.valueAsNumber;
+    const typed = price.value.trim().replace(",", ".");
+    const known = /^\d*\.?\d*$/.test(typed) && Number.isFinite(Number(typed));
+    now.price = known && typed ? Number(typed) : null;
+    find("price-help", HTMLElement).textContent = known ? "" : "Not a price: expected a number such as 0.30.";
     now.currency = currency.value;
     now.zone = zone.value;
     remember(now);
