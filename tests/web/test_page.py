@@ -181,6 +181,36 @@ def test_another_time_zone_moves_days_and_times(open_page, show) -> None:
     assert page.locator("#view").inner_text().startswith("29 Feb 2024, 19:00")
 
 
+def test_a_change_of_zone_that_fails_leaves_all_times_as_they_were(open_page, show) -> None:
+    page = show(open_page(expected=REFUSED))
+    page.route("**/v1/disaggregate*", lambda route: route.fulfill(status=503, json={"detail": "busy"}))
+    page.select_option("#zone", "America/New_York")
+    page.get_by_role("alert").wait_for()
+    assert page.input_value("#zone") == "Europe/London"
+    page.fill("#price", "1")  # shows all anew
+    assert page.locator("#span").inner_text().startswith("1 Mar 2024")
+    assert "1 Mar" in page.locator("#uses tbody").inner_text()
+    page.unroute("**/v1/disaggregate*")
+    page.get_by_role("button", name="Try again").click()
+    page.get_by_text("29 Feb 2024 to 29 Feb 2024").wait_for()
+    assert page.input_value("#zone") == "America/New_York"
+
+
+def test_the_table_of_power_is_of_what_is_shown(open_page, show, tmp_path: Path) -> None:
+    page = show(open_page(expected=REFUSED))
+    wrong = tmp_path / "wrong.csv"
+    wrong.write_text("name,colour\nkettle,red\n")
+    page.set_input_files("#file", wrong)
+    page.get_by_role("alert").wait_for()
+    page.select_option("#unit", "kW")  # and not read again
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Power (CSV)").click()
+    assert download.value.suggested_filename == "my_home_power.csv"
+    rows = list(csv.reader(download.value.path().read_text().splitlines()))
+    assert [row[1] for row in rows[1:5]] == ["2600.0"] * 3 + ["100.0"]
+    page.locator("#saving").get_by_text("The table is saved.").wait_for()
+
+
 def test_three_tables_can_be_saved(sample) -> None:
     def saved(button: str) -> tuple[str, list[list[str]]]:
         with sample.expect_download() as download:
@@ -264,6 +294,23 @@ def test_a_file_whose_dates_can_be_read_two_ways_is_read_as_its_owner_says(
     assert page.get_by_role("alert").is_hidden()
 
 
+def test_a_file_that_failed_can_be_read_again_and_what_was_said_of_it_is_for_no_other(
+    open_page, tmp_path: Path
+) -> None:
+    page = open_page(expected=REFUSED)
+    path = tmp_path / "two.csv"
+    path.write_text("time,left,right\n" + "".join(f"2024-03-01T00:{m:02}Z,{m},5\n" for m in range(60)))
+    page.set_input_files("#file", path)
+    page.get_by_role("alert").wait_for()
+    page.fill("#mains-column", "right")  # it can be typed: the fields are open
+    page.get_by_role("button", name="Read it again").click()
+    page.get_by_text("two.csv is read.").wait_for()
+    page.get_by_role("button", name="Try a sample home").click()
+    page.get_by_text("Sample home is read.").wait_for()
+    assert page.input_value("#mains-column") == ""
+    assert page.locator("#again").is_hidden()
+
+
 @pytest.mark.parametrize(
     ("rows", "days"),
     [
@@ -312,9 +359,13 @@ def test_a_servers_key_is_asked_for_and_then_used(open_page, run_server, meter_c
         page = open_page(server.url, expected=REFUSED)
         page.set_input_files("#file", meter_csv)
         key = page.get_by_label("API key")
+        key.wait_for()
+        assert "refused" not in page.get_by_role("alert").inner_text()
         key.fill("a guess")
         page.get_by_role("button", name="Use this key").click()
         page.wait_for_function("document.querySelector('#key')?.value === ''")
+        page.get_by_role("alert").get_by_text("This key was refused.").wait_for()
+        assert "refused" in page.locator(f"#{key.get_attribute('aria-describedby')}").inner_text()
         key.fill("a secret of this test")
         key.press("Enter")
         page.get_by_text("my_home.csv is read.").wait_for()
@@ -332,6 +383,14 @@ def test_without_a_network_the_page_says_so_and_the_same_file_can_be_tried_again
     page.get_by_role("button", name="Try again").click()
     page.get_by_text("my_home.csv is read.").wait_for()
     assert page.get_by_role("alert").is_hidden()
+
+
+def test_what_went_wrong_far_down_the_page_comes_into_view(open_page, show) -> None:
+    page = show(open_page(expected=REFUSED))
+    page.route("**/v1/disaggregate*", lambda route: route.fulfill(status=503, json={"detail": "busy"}))
+    page.get_by_role("button", name="Power (CSV)").click()
+    page.get_by_role("alert").wait_for()
+    assert page.evaluate("document.querySelector('#problem').getBoundingClientRect().top") >= 0
 
 
 def test_without_the_chart_everything_else_is_there_and_the_page_says_what_is_missing(

@@ -26,6 +26,7 @@
  * @property {number} start s since 1970
  * @property {number} sample_period s
  * @property {number} num_samples
+ * @property {string} time_zone
  * @property {number | null} interval_level share of truths between the ends; null: the model gives none
  * @property {(number | null)[]} mains W
  * @property {Record<string, Appliance>} appliances
@@ -62,6 +63,11 @@ export class Problem extends Error {
 
 /** @type {string | null} */
 let known = null;
+
+/** Whether the server was given a key. */
+export function keySent() {
+  return Boolean(known);
+}
 
 /** Remember the server's key until the tab is closed. @param {string} key */
 export function useKey(key) {

@@ -15,7 +15,7 @@ export function showAppliances(home, settings) {
   const days = home.days.length;
   find("home", HTMLElement).textContent = home.name;
   find("span", HTMLElement).textContent =
-    `${date(home.span.from, settings.zone)} to ${date(home.span.to - 1, settings.zone)}, ${counted(days, "day")}, ` +
+    `${date(home.span.from, home.zone)} to ${date(home.span.to - 1, home.zone)}, ${counted(days, "day")}, ` +
     `${percent(home.quality.coverage)} of the time measured`;
   showHeadline(home, settings);
   find("ranges", HTMLElement).textContent = home.intervalLevel === null

@@ -17,7 +17,6 @@ export class Explorer {
     this.home = null;
     /** @type {Chart | null} */
     this.chart = null;
-    this.zone = "UTC";
     this.wired = new AbortController();
     this.node = find("chart", HTMLElement);
     this.details = find("chart-details", HTMLDetailsElement);
@@ -27,15 +26,15 @@ export class Explorer {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.redraw());
   }
 
-  /** Show a home, the whole of it or the span that was looked at. @param {Home} home @param {string} zone */
-  async show(home, zone) {
+  /** Show a home, the whole of it or the span that was looked at. @param {Home} home */
+  async show(home) {
     const Library = await library();
     const kept = this.home?.span.from === home.span.from && this.home.span.to === home.span.to ? this.chart?.view : null;
     this.wired.abort();
     this.wired = new AbortController();
     this.chart?.destroy();
     this.chart = null;
-    Object.assign(this, { home, zone });
+    this.home = home;
     this.showLegend(home);
     if (!Library) {
       this.sayMissing();
@@ -43,7 +42,7 @@ export class Explorer {
     }
     this.node.replaceChildren();
     this.chart = new Chart(this.node, Library, home, {
-      zone,
+      zone: home.zone,
       changed: (view, step) => this.tell(view, step),
       pointed: (index, shown) => this.read(index, shown),
     });
@@ -61,7 +60,7 @@ export class Explorer {
   }
 
   redraw() {
-    if (this.home) void this.show(this.home, this.zone);
+    if (this.home) void this.show(this.home);
   }
 
   /** @returns {import("./gestures.js").Target} */
@@ -91,7 +90,8 @@ export class Explorer {
   tell(view, step) {
     const samples = this.home?.grid.samplePeriod ?? step;
     const means = step > samples ? ` Each step is the mean of ${duration(step)}.` : "";
-    const words = `${longMoment(view.from, this.zone)} to ${longMoment(view.to, this.zone)}.${means}`;
+    const zone = this.home?.zone ?? "UTC";
+    const words = `${longMoment(view.from, zone)} to ${longMoment(view.to, zone)}.${means}`;
     const place = find("view", HTMLElement);
     if (place.textContent !== words) place.textContent = words;
     this.showTable();
@@ -115,11 +115,11 @@ export class Explorer {
 
   showTable() {
     if (!this.details.open || !this.home) return;
-    const { home, zone } = this;
+    const { home } = this;
     const shown = picture(home, this.chart?.view ?? home.span, TABLE_ROWS);
     const cell = (/** @type {number | null | undefined} */ power) => element("td", {}, power === null || power === undefined ? "–" : watts(power));
     const rows = shown.times.map((time, i) => (shown.mains[i] === null ? null : element("tr", {},
-      element("th", { scope: "row" }, moment(time, zone)), cell(shown.mains[i]), ...shown.parts.map((part) => cell(part[i])))));
+      element("th", { scope: "row" }, moment(time, home.zone)), cell(shown.mains[i]), ...shown.parts.map((part) => cell(part[i])))));
     find("chart-table", HTMLElement).replaceChildren(
       element("caption", { class: "small soft" }, `Mean power over ${duration(shown.step)} from each time on`),
       headRow(["From", "Mains", ...home.stack.map((part) => title(part.name))]),

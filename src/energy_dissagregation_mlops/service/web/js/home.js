@@ -21,6 +21,7 @@ import { series } from "./series.js";
  *
  * @typedef {object} Home
  * @property {string} name
+ * @property {string} zone of its days
  * @property {Answer["bundle"]} bundle
  * @property {import("./series.js").Grid} grid
  * @property {import("./view.js").View} span
@@ -49,6 +50,7 @@ export function home(name, answer) {
   const other = part("other", 0, answer.other, []);
   return {
     name,
+    zone: answer.time_zone,
     bundle: answer.bundle,
     grid,
     span: { from: grid.start, to: grid.start + grid.length * grid.samplePeriod },

@@ -11,23 +11,34 @@ const MIB = 1024 * 1024;
 /**
  * Listen for files.
  * @param {(file: () => Promise<MeterFile>, name: string) => void} come
- * @param {() => void} again the same file is to be read once more
  */
-export function listenForFiles(come, again) {
+export function listenForFiles(come) {
+  const form = find("meter", HTMLFormElement);
   const input = find("file", HTMLInputElement);
+  const again = find("again", HTMLButtonElement);
+  let last = "";
+  let repeat = () => {};
+  const take = (/** @type {() => Promise<MeterFile>} */ get, /** @type {string} */ name) => {
+    again.hidden = get === sampleHome;
+    // What was said of one file does not hold for another.
+    if (again.hidden || (last && last !== name)) form.reset();
+    last = name;
+    repeat = () => !again.hidden && come(get, name);
+    come(get, name);
+  };
+  const takeFile = (/** @type {File} */ file) => take(() => fromDisk(file), file.name);
   input.addEventListener("change", () => {
     const file = input.files?.[0];
-    if (file) come(() => fromDisk(file), file.name);
+    if (file) takeFile(file);
     input.value = "";
   });
-  find("sample", HTMLButtonElement).addEventListener("click", () => come(sampleHome, "Sample home"));
-  const form = find("meter", HTMLFormElement);
+  find("sample", HTMLButtonElement).addEventListener("click", () => take(sampleHome, "Sample home"));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (!find("again", HTMLButtonElement).hidden) again();
+    repeat();
   });
-  find("again", HTMLButtonElement).addEventListener("click", again);
-  listenForDrops(form, (file) => come(() => fromDisk(file), file.name));
+  again.addEventListener("click", () => repeat());
+  listenForDrops(form, takeFile);
 }
 
 /** What a person says of the file's columns. @returns {import("./api.js").Options} */
@@ -78,7 +89,7 @@ async function sampleHome() {
   return { name: "Sample home", content: await response.blob(), packed: true };
 }
 
-/** Say what is being done; nothing where nothing is. @param {string} words @param {boolean} [busy] */
-export function say(words, busy = false) {
-  find("status", HTMLElement).replaceChildren(words, busy ? element("span", { class: "busy", "aria-hidden": "true" }) : "");
+/** Say what is being done; nothing where nothing is. @param {string} words @param {boolean} [busy] @param {string} [place] */
+export function say(words, busy = false, place = "status") {
+  find(place, HTMLElement).replaceChildren(words, busy ? element("span", { class: "busy", "aria-hidden": "true" }) : "");
 }

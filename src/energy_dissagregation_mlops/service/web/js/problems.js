@@ -1,6 +1,6 @@
 // What went wrong, in words, with what can be done about it: another key, or the same again.
 
-import { Problem, useKey } from "./api.js";
+import { Problem, keySent, useKey } from "./api.js";
 import { element, find } from "./elements.js";
 
 /** Take the words away. */
@@ -18,6 +18,8 @@ export function showProblem(error, again) {
   const words = known?.message ?? `This page failed (${String(error)}). Load it anew; if it stays so, tell who runs this server.`;
   const box = find("problem", HTMLElement);
   box.hidden = false;
+  box.scrollIntoView({ block: "nearest" });
+  if (known?.status === 422) document.querySelector("#meter details")?.setAttribute("open", "");
   if (known?.status === 401) {
     box.replaceChildren(...keyQuestion(again));
     box.querySelector("input")?.focus();
@@ -31,14 +33,14 @@ export function showProblem(error, again) {
 
 /** @param {() => void} again */
 function keyQuestion(again) {
-  const input = element("input", { type: "password", id: "key", autocomplete: "current-password", required: true });
+  const input = element("input", { type: "password", id: "key", autocomplete: "current-password", required: true, "aria-describedby": "key-help" });
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();
     useKey(/** @type {HTMLInputElement} */ (input).value.trim());
     again();
   };
   return [
-    element("p", {}, "This server answers those who have its key. It is kept until this tab is closed."),
+    element("p", { id: "key-help" }, keySent() && "This key was refused. ", "This server answers those who have its key. It is kept until this tab is closed."),
     element("form", { class: "fields", onsubmit: submit },
       element("label", { for: "key" }, "API key ", input),
       element("button", { type: "submit", class: "primary" }, "Use this key")),

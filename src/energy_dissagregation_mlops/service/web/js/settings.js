@@ -26,6 +26,12 @@ function remember(settings) {
   }
 }
 
+/** Have the times of what is shown. @param {Settings} settings @param {string} zone */
+export function keepZone(settings, zone) {
+  settings.zone = find("zone", HTMLSelectElement).value = zone;
+  remember(settings);
+}
+
 /**
  * Show the settings, and tell of each change.
  * @param {(settings: Settings, zoneChanged: boolean) => void} changed

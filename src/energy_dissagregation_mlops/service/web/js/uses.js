@@ -12,10 +12,9 @@ const AT_A_TIME = 50;
 /**
  * Show the uses, those of one appliance where one is chosen.
  * @param {Home} home
- * @param {string} zone
  * @param {(row: Row) => void} look
  */
-export function showUses(home, zone, look) {
+export function showUses(home, look) {
   const chosen = find("uses-of", HTMLSelectElement);
   const order = find("uses-order", HTMLSelectElement);
   const before = chosen.value;
@@ -28,7 +27,7 @@ export function showUses(home, zone, look) {
 
   const show = (/** @type {number} */ most) => {
     const rows = ordered(appliances.filter((part) => !chosen.value || part.name === chosen.value), order.value);
-    fill(rows, Math.min(most, rows.length), zone, look);
+    fill(rows, Math.min(most, rows.length), home.zone, look);
     const more = find("uses-more", HTMLButtonElement);
     more.hidden = rows.length <= most;
     more.onclick = () => {

@@ -48,3 +48,21 @@ export function around(span, least) {
   const room = Math.max((span.to - span.from) * 0.75, least);
   return { from: span.from - room, to: span.to + room };
 }
+
+/**
+ * A local day's span: midnights differ from UTC's, and a day may have 23 or 25 hours.
+ * @param {string} date ISO 8601
+ * @param {string} zone
+ * @returns {View}
+ */
+export function localDay(date, zone) {
+  const utc = Date.parse(`${date}T00:00Z`);
+  return { from: midnight(utc, zone), to: midnight(utc + 86400e3, zone) };
+}
+
+/** @param {number} utc ms, the same midnight in UTC @param {string} zone @returns {number} s since 1970 */
+function midnight(utc, zone) {
+  // Swedes write ISO 8601.
+  const offset = (/** @type {number} */ at) => Date.parse(`${new Date(at).toLocaleString("sv", { timeZone: zone })}Z`) - at;
+  return (utc - offset(utc - offset(utc))) / 1000;
+}
