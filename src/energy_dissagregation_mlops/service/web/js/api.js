@@ -36,10 +36,10 @@
  *
  * @typedef {{ title: string, attribution: string }} Attribution
  * @typedef {{ appliance: string, mae: number, always_off_mae: number }} Unseen
- * @typedef {{ sha256: string, num_houses: number, attributions: Attribution[], unseen: Unseen[] }} Card
+ * @typedef {{ sha256: string, num_houses: number, num_simulated: number | null, attributions: Attribution[], unseen: Unseen[] }} Card
  * @typedef {{ bundle: Card | null }} Info what GET /info gives, as far as the page asks
  *
- * @typedef {{ name: string, content: Blob, packed: boolean }} MeterFile `packed`: with gzip
+ * @typedef {{ content: Blob, packed: boolean }} MeterFile `packed`: with gzip
  * @typedef {Record<string, string>} Options the query's: time_zone, unit, time_column, mains_column, day_first
  */
 

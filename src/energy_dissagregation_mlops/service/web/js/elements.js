@@ -1,6 +1,6 @@
 // Makes and finds elements. Text is always text: nothing that a file or a server says becomes markup.
 
-/** @typedef {Node | string | number | null | undefined | false} Child */
+/** @typedef {Node | string | null | undefined | false} Child */
 
 /**
  * An element with attributes and children; `on…` attributes are listeners, null ones are left out.
@@ -15,13 +15,8 @@ export function element(tag, attributes = {}, ...children) {
     if (typeof value === "function") node.addEventListener(name.slice(2), value);
     else if (value !== null && value !== false) node.setAttribute(name, value === true ? "" : String(value));
   }
-  node.append(...children.filter((child) => child !== null && child !== undefined && child !== false).map(asNode));
+  node.append(...children.filter((child) => child instanceof Node || typeof child === "string"));
   return node;
-}
-
-/** @param {Child} child */
-function asNode(child) {
-  return child instanceof Node ? child : String(child);
 }
 
 /**
@@ -39,7 +34,7 @@ export function find(id, kind) {
 
 /**
  * The small square that stands for a series, in its colour.
- * @param {number} colour its number in the palette of css/base.css, 0 for what is left over
+ * @param {number | "gap"} colour its number in the palette of css/base.css, 0 for what is left over
  */
 export function swatch(colour) {
   return element("span", { class: `swatch c${colour}`, "aria-hidden": "true" });

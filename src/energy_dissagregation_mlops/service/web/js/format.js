@@ -1,7 +1,5 @@
 // Numbers, times and money as people write them, in the browser's language.
 
-/** @typedef {{ zone: string, currency: string }} Taste */
-
 // Making a format costs 50 times as much as using it.
 /** @type {Map<string, Intl.NumberFormat>} */
 const numbers = new Map();
@@ -29,17 +27,20 @@ export function counted(value, one, many = `${one}s`) {
   return `${count(value)} ${value === 1 ? one : many}`;
 }
 
-/** @param {number} value kWh */
-export function kwh(value) {
-  const digits = value >= 100 ? 0 : value >= 1 || value === 0 ? 1 : 2;
-  return `${number(value, { minimumFractionDigits: digits, maximumFractionDigits: digits })} kWh`;
+/** @param {number} value kWh @param {number} [like] one that it is to be as fine as */
+export function kwh(value, like = value) {
+  return `${number(value, digits(like))} kWh`;
 }
 
 /** Where an energy lies, short. @param {[number, number]} range kWh */
 export function kwhRange([low, high]) {
-  const digits = high >= 100 ? 0 : high >= 1 ? 1 : 2;
-  const end = (/** @type {number} */ value) => number(value, { minimumFractionDigits: digits, maximumFractionDigits: digits });
-  return `${end(low)} to ${end(high)}`;
+  return `${number(low, digits(high))} to ${number(high, digits(high))}`;
+}
+
+/** @param {number} value kWh */
+function digits(value) {
+  const all = value >= 100 ? 0 : value >= 1 ? 1 : 2;
+  return { minimumFractionDigits: all, maximumFractionDigits: all };
 }
 
 /** @param {number} value W */
@@ -81,7 +82,7 @@ export function duration(seconds) {
 const times = new Map();
 
 /** @param {number} time s since 1970 @param {string} zone @param {Intl.DateTimeFormatOptions} options */
-function at(time, zone, options) {
+export function at(time, zone, options) {
   const key = zone + JSON.stringify(options);
   const format = times.get(key) ?? new Intl.DateTimeFormat(undefined, { ...options, timeZone: zone });
   times.set(key, format);

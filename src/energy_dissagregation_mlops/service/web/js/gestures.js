@@ -13,16 +13,16 @@ import { moved, zoomed } from "./view.js";
 const NEARER = 0.6;
 
 /** Listen to keys, once for the page. @param {HTMLElement} node @param {Target} target */
-export function listenToKeys(node, target) {
+export function listenToKeys(node, { view, look, whole }) {
   /** @type {Record<string, () => void>} */
   const keys = {
-    ArrowLeft: () => target.look(moved(target.view(), -0.25)),
-    ArrowRight: () => target.look(moved(target.view(), 0.25)),
-    "+": () => target.look(zoomed(target.view(), NEARER)),
-    "=": () => target.look(zoomed(target.view(), NEARER)),
-    "-": () => target.look(zoomed(target.view(), 1 / NEARER)),
-    0: target.whole,
-    Home: target.whole,
+    ArrowLeft: () => look(moved(view(), -0.25)),
+    ArrowRight: () => look(moved(view(), 0.25)),
+    "+": () => look(zoomed(view(), NEARER)),
+    "=": () => look(zoomed(view(), NEARER)),
+    "-": () => look(zoomed(view(), 1 / NEARER)),
+    0: whole,
+    Home: whole,
   };
   node.addEventListener("keydown", (event) => {
     const act = keys[event.key];

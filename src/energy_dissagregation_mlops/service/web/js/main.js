@@ -17,8 +17,7 @@ import { showUses } from "./uses.js";
 import { around, localDay } from "./view.js";
 
 /** @typedef {import("./home.js").Home} Home */
-/** @typedef {() => Promise<import("./api.js").MeterFile>} Getter */
-/** @typedef {{ get: Getter, name: string, options: import("./api.js").Options }} Request */
+/** @typedef {{ get: import("./meter.js").Getter, name: string, options: import("./api.js").Options }} Request */
 
 const ROOM = 1800; // s, shown on either side of a use at least
 
@@ -28,16 +27,16 @@ let wanted = null; // what was asked for last
 let shown = null;
 let asked = new AbortController();
 
-const settings = settingsOf((_, zoneChanged) => {
+const settings = settingsOf((zoneChanged) => {
   if (zoneChanged && wanted) void analyse({ ...wanted, options: { ...wanted.options, time_zone: settings.zone } });
   else if (shown) show(shown.home);
 });
 const explorer = new Explorer();
 
 listenForFiles((get, name) => void analyse({ get, name, options: { time_zone: settings.zone, ...reading() } }));
-find("save-power", HTMLButtonElement).addEventListener("click", () => void savePower());
-find("save-days", HTMLButtonElement).addEventListener("click", () => shown && save(daysCsv(shown.home), fileName(shown.home, "days")));
-find("save-uses", HTMLButtonElement).addEventListener("click", () => shown && save(usesCsv(shown.home), fileName(shown.home, "uses")));
+find("save-power", HTMLButtonElement).onclick = () => void savePower();
+find("save-days", HTMLButtonElement).onclick = () => shown && save(daysCsv(shown.home), fileName(shown.home, "days"));
+find("save-uses", HTMLButtonElement).onclick = () => shown && save(usesCsv(shown.home), fileName(shown.home, "uses"));
 
 /** @param {Request} request */
 async function analyse(request) {
@@ -59,7 +58,8 @@ async function analyse(request) {
     find("results", HTMLElement).hidden = false;
     document.body.classList.add("with-results");
     show(home);
-    await Promise.all([explorer.show(home), limits(home)]);
+    const [told] = await Promise.all([info(), explorer.show(home)]);
+    showLimits(home, told);
     say(`${name} is read.`);
     if (first) find("home", HTMLElement).focus();
   } catch (error) {
@@ -86,23 +86,17 @@ function show(home) {
   find("bundle", HTMLElement).textContent = `Model: ${title(home.bundle.name)}, version ${home.bundle.version} (SHA-256 ${home.bundle.sha256.slice(0, 12)})`;
 }
 
-/** @param {Home} home */
-async function limits(home) {
-  showLimits(home, await info());
-}
-
 async function savePower() {
   if (!shown) return;
   const { get, options, home } = shown;
   const { signal } = asked;
-  const tell = (/** @type {string} */ words) => say(words, false, "saving");
   clearProblem();
-  tell("Making the table…");
+  say("Making the table…", false, "saving");
   try {
     save(await table(await get(), options, signal), fileName(home, "power"));
-    tell("The table is saved.");
+    say("The table is saved.", false, "saving");
   } catch (error) {
-    tell("");
+    say("", false, "saving");
     if (signal.aborted) return;
     showProblem(error, () => void savePower());
   }

@@ -4,13 +4,14 @@ import { MAX_FILE_BYTES, Problem } from "./api.js";
 import { element, find } from "./elements.js";
 
 /** @typedef {import("./api.js").MeterFile} MeterFile */
+/** @typedef {() => Promise<MeterFile>} Getter */
 
 const SAMPLE = "/static/sample_home.csv.gz";
 const MIB = 1024 * 1024;
 
 /**
  * Listen for files.
- * @param {(file: () => Promise<MeterFile>, name: string) => void} come
+ * @param {(get: Getter, name: string) => void} come
  */
 export function listenForFiles(come) {
   const form = find("meter", HTMLFormElement);
@@ -18,7 +19,7 @@ export function listenForFiles(come) {
   const again = find("again", HTMLButtonElement);
   let last = "";
   let repeat = () => {};
-  const take = (/** @type {() => Promise<MeterFile>} */ get, /** @type {string} */ name) => {
+  const take = (/** @type {Getter} */ get, /** @type {string} */ name) => {
     again.hidden = get === sampleHome;
     // What was said of one file does not hold for another.
     if (again.hidden || (last && last !== name)) form.reset();
@@ -32,12 +33,12 @@ export function listenForFiles(come) {
     if (file) takeFile(file);
     input.value = "";
   });
-  find("sample", HTMLButtonElement).addEventListener("click", () => take(sampleHome, "Sample home"));
+  find("sample", HTMLButtonElement).onclick = () => take(sampleHome, "Sample home");
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     repeat();
   });
-  again.addEventListener("click", () => repeat());
+  again.onclick = () => repeat();
   listenForDrops(form, takeFile);
 }
 
@@ -79,14 +80,14 @@ async function fromDisk(file) {
   }
   if (file.size === 0) throw new Problem(`${file.name} is empty: expected a table of times and power.`);
   const start = new Uint8Array(await file.slice(0, 2).arrayBuffer());
-  return { name: file.name, content: file, packed: start[0] === 0x1f && start[1] === 0x8b };
+  return { content: file, packed: start[0] === 0x1f && start[1] === 0x8b };
 }
 
 /** @returns {Promise<MeterFile>} */
 async function sampleHome() {
   const response = await fetch(SAMPLE).catch(() => null);
   if (!response?.ok) throw new Problem("The sample home could not be fetched: the server does not answer. Try again.", { retry: true });
-  return { name: "Sample home", content: await response.blob(), packed: true };
+  return { content: await response.blob(), packed: true };
 }
 
 /** Say what is being done; nothing where nothing is. @param {string} words @param {boolean} [busy] @param {string} [place] */

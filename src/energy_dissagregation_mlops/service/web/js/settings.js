@@ -34,7 +34,7 @@ export function keepZone(settings, zone) {
 
 /**
  * Show the settings, and tell of each change.
- * @param {(settings: Settings, zoneChanged: boolean) => void} changed
+ * @param {(zoneChanged: boolean) => void} changed
  * @returns {Settings} what holds now
  */
 export function settings(changed) {
@@ -54,11 +54,11 @@ export function settings(changed) {
     now.currency = currency.value;
     now.zone = zone.value;
     remember(now);
-    changed(now, zoneChanged);
+    changed(zoneChanged);
   };
-  price.addEventListener("input", () => tell(false));
-  currency.addEventListener("change", () => tell(false));
-  zone.addEventListener("change", () => tell(true));
+  price.oninput = () => tell(false);
+  currency.onchange = () => tell(false);
+  zone.onchange = () => tell(true);
   find("settings", HTMLFormElement).addEventListener("submit", (event) => event.preventDefault());
   return now;
 }
