@@ -361,6 +361,7 @@ async def test_the_server_tells_what_it_is_and_has_served(served: httpx.AsyncCli
     info = InfoAnswer.model_validate_json((await served.get("/info")).content, strict=True)
     assert info.bundle is not None
     assert [each.name for each in info.bundle.appliances] == ["kettle", "fridge"]
+    assert info.bundle.num_simulated is not None
     ModelsAnswer.model_validate_json((await served.get("/v1/models")).content, strict=True)
     ModelCardsAnswer.model_validate_json((await served.get("/v1/models/plain")).content, strict=True)
     drift = DriftAnswer.model_validate_json((await served.get("/v1/drift")).content, strict=True)

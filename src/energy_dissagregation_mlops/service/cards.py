@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from energy_dissagregation_mlops import model_card
 from energy_dissagregation_mlops.bundle import Card
+from energy_dissagregation_mlops.vocabulary import SIMULATED
 
 
 def told(card: Card) -> dict[str, object]:
@@ -17,8 +20,22 @@ def told(card: Card) -> dict[str, object]:
             for each in card.appliances
         ],
         "num_houses": len(card.houses),
+        "num_simulated": _num_simulated(card),
         "houses": sorted(card.seen),
         "unseen": [each.model_dump() for each in card.unseen],
         "failures": model_card.failures(card),
         "attributions": [each.model_dump() for each in card.attributions],
     }  # fmt: skip
+
+
+def _num_simulated(card: Card) -> int | None:
+    """Houses of data sets that no other title names ("refit2": "REFIT, house 2"); None where a title names none."""
+    titles = [_letters(each.title) for each in card.attributions if each.title != SIMULATED]
+    if len(titles) == len(card.attributions):
+        return 0
+    named = [{house for house in card.seen if _letters(house.partition(":")[0]) in title} for title in titles]
+    return len(card.seen.difference(*named)) if all(named) else None
+
+
+def _letters(text: str) -> str:
+    return re.sub("[^a-z]", "", text.lower())

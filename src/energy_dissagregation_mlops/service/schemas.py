@@ -345,6 +345,7 @@ class CardAnswer(_Answer):
     max_gap: float = Field(description="s; over longer pauses nothing is said")
     appliances: list[KnownAppliance]
     num_houses: int = Field(description="that it learned from")
+    num_simulated: int | None = Field(description="of them; null where the card does not tell")
     houses: list[str]
     unseen: list[UnseenAnswer]
     failures: list[str] = Field(description="where it is known to fail, or nothing is known, in words")

@@ -1,7 +1,9 @@
 // Where the model ends: what it can tell apart, what it was taught with, and what it cannot see.
 
 import { element, find } from "./elements.js";
-import { counted, duration } from "./format.js";
+import { counted, duration, percent } from "./format.js";
+
+const and = new Intl.ListFormat("en");
 
 /**
  * Show the limits.
@@ -9,12 +11,13 @@ import { counted, duration } from "./format.js";
  * @param {import("./api.js").Info | null} info what the server says of its model, where it does
  */
 export function showLimits(home, info) {
+  const card = info?.bundle?.sha256 === home.bundle.sha256 ? info.bundle : null;
   const names = home.parts.filter((part) => part.colour > 0).map((part) => part.name);
+  const apart = Number(/come every (\S+) s/.exec(home.quality.notes.join())?.[1] ?? home.grid.samplePeriod);
   const sentences = [
-    `It knows ${new Intl.ListFormat("en").format(names)}. Whatever else a home has, heating and lighting too, is in “other”.`,
-    ...taught(home, info),
-    ...checked(home, info, names),
-    `It sees one value every ${duration(home.grid.samplePeriod)}: shorter events are blurred, and two appliances at once may be taken for one.`,
+    `It knows ${and.format(names)}. Whatever else a home has, heating and lighting too, is in “other”.`,
+    ...(card ? [taught(card), ...checked(card, names)] : []),
+    `It sees one value every ${duration(apart)}: shorter events are blurred, and two appliances at once may be taken for one.`,
     "It estimates. To know exactly what one appliance takes, give that appliance a meter.",
   ];
   find("limits", HTMLElement).replaceChildren(...sentences.map((each) => element("li", {}, each)));
@@ -22,15 +25,11 @@ export function showLimits(home, info) {
 
 /**
  * What it is worth in homes that it had not seen, beside saying nothing.
- * @param {import("./home.js").Home} home
- * @param {import("./api.js").Info | null} info
+ * @param {import("./api.js").Card} card
  * @param {string[]} names
  * @returns {string[]}
  */
-function checked(home, info, names) {
-  const card = info?.bundle;
-  if (card?.sha256 !== home.bundle.sha256) return [];
-  const and = new Intl.ListFormat("en");
+function checked(card, names) {
   const saved = names.flatMap((name) => {
     const scores = card.unseen.filter((each) => each.appliance === name);
     const sum = (/** @type {(each: import("./api.js").Unseen) => number} */ of) => scores.reduce((total, each) => total + of(each), 0);
@@ -38,7 +37,7 @@ function checked(home, info, names) {
     return silent > 0 ? [{ name, share: 1 - sum((each) => each.mae) / silent }] : [];
   });
   if (saved.length === 0) return ["How well it does in a home that it has not seen was not recorded."];
-  const better = saved.filter((each) => each.share >= 0.05).map((each) => `${Math.round(100 * each.share)} % about the ${each.name}`);
+  const better = saved.filter((each) => each.share >= 0.05).map((each) => `${percent(each.share)} about the ${each.name}`);
   const worse = saved.filter((each) => each.share < 0.05).map((each) => each.name);
   const unknown = names.filter((name) => !saved.some((each) => each.name === name));
   return [
@@ -48,12 +47,10 @@ function checked(home, info, names) {
   ];
 }
 
-/** @param {import("./home.js").Home} home @param {import("./api.js").Info | null} info @returns {string[]} */
-function taught(home, info) {
-  const card = info?.bundle;
-  if (card?.sha256 !== home.bundle.sha256) return [];
-  const sources = [...new Set(card.attributions.map((each) => each.attribution || each.title))];
-  const simulated = card.attributions.length > 0 && card.attributions.every((each) => /simulated/i.test(each.title));
-  const where = `It learned from ${counted(card.num_houses, "home")} (${new Intl.ListFormat("en").format(sources)})`;
-  return [simulated ? `${where}: none of them is real, and real homes are messier.` : `${where}: other countries’ appliances and habits may differ.`];
+/** @param {import("./api.js").Card} card */
+function taught({ num_houses: all, num_simulated: simulated, attributions }) {
+  const sources = [...new Set(attributions.map((each) => each.attribution || each.title))];
+  const which = simulated === 0 ? "" : `, ${simulated === all ? "all" : (simulated ?? "some")} of them simulated`;
+  return `It learned from ${counted(all, "home")}${which} (${and.format(sources)}): ` +
+    `${which ? "real homes are messier" : "other countries’ appliances and habits may differ"}.`;
 }
