@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -145,11 +146,33 @@ def test_a_day_of_the_bars_leads_to_that_day(sample) -> None:
 def test_the_legend_tells_what_is_under_the_pointer(sample) -> None:
     sample.mouse.move(*over(sample, 0.4))
     sample.mouse.move(*over(sample, 0.41))
-    sample.wait_for_function("document.querySelector('#legend output').textContent !== ''")
-    values = sample.locator("#legend output").all_inner_texts()
+    sample.wait_for_function("document.querySelector('#legend .value').textContent !== ''")
+    values = sample.locator("#legend .value").all_inner_texts()
     watts = [float(text.split()[0].replace(",", "")) * (1000 if "kW" in text else 1) for text in values]
     assert len(watts) == 7
     assert sum(watts[1:]) == pytest.approx(watts[0], abs=10)
+
+
+def test_the_last_step_before_a_gap_and_of_the_recording_is_drawn(open_page, show, tmp_path: Path) -> None:
+    rows = [f"2024-03-01T00:{m:02}Z,{5000 if m == 39 else 100}" for m in range(40)]
+    rows += [f"2024-03-01T01:{m:02}Z,{5000 if m == 39 else 100}" for m in range(40)]
+    path = tmp_path / "spikes.csv"
+    path.write_text("\n".join(["time,power (W)", *rows, ""]))
+    page = show(open_page(), path)
+    colours = page.evaluate(
+        """async minutes => {
+            await new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+            const canvas = document.querySelector("#chart canvas"), over = document.querySelector(".u-over");
+            const [at, all] = [over, canvas].map(each => each.getBoundingClientRect());
+            const row = canvas.getContext("2d").getImageData(
+                at.x - all.x, at.y - all.y + at.height / 2, at.width, 1).data;
+            return minutes.map(minute => Math.floor(at.width * minute / 100) * 4)
+                .map(place => row.slice(place, place + 4).join());
+        }""",
+        [39.5, 99.5, 20, 50],
+    )
+    other, gap = "211,206,195,255", "230,233,238,255"
+    assert colours == [other, other, "0,0,0,0", gap]
 
 
 def test_two_fingers_zoom_and_one_moves(open_page) -> None:

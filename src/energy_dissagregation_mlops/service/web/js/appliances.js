@@ -21,7 +21,7 @@ export function showAppliances(home, settings) {
   find("ranges", HTMLElement).textContent = home.intervalLevel === null
     ? "This model gives no ranges: it was never calibrated."
     : `Below each energy is where the truth lies, ${percent(home.intervalLevel)} of the time in homes like those it was measured in.`;
-  find("shares", HTMLElement).replaceChildren(...home.parts.map(shareBar));
+  find("shares", HTMLElement).replaceChildren(...home.parts.filter((part) => part.share > 0).map(shareBar));
   const priced = settings.price !== null;
   find("appliances", HTMLElement).replaceChildren(
     headRow(["Appliance", "Energy", "Share", ...(priced ? ["Cost"] : []), "Uses"]),
@@ -29,9 +29,9 @@ export function showAppliances(home, settings) {
     element("tfoot", {}, element("tr", {},
       element("th", { scope: "row" }, "All"),
       element("td", {}, kwh(home.energy)),
-      element("td", {}, ""),
+      element("td"),
       priced && element("td", {}, cost(home.energy, settings)),
-      element("td", {}, ""),
+      element("td"),
     )),
   );
 }
@@ -39,10 +39,9 @@ export function showAppliances(home, settings) {
 /** @param {Home} home @param {Settings} settings */
 function showHeadline(home, settings) {
   const measured = home.days.reduce((sum, day) => sum + day.measured, 0) / 86400;
-  const daily = measured > 0 ? home.energy / measured : 0;
   const figures = [
     figure(kwh(home.energy), "in all"),
-    figure(kwh(daily), "a day"),
+    ...(measured < 1 ? [] : [figure(kwh(home.energy / measured), "a day")]),
     ...(settings.price === null ? [] : [figure(cost(home.energy, settings), `at ${money(settings.price, settings.currency)} a kWh`)]),
   ];
   find("headline", HTMLElement).replaceChildren(...figures);
@@ -56,7 +55,7 @@ function figure(value, of) {
 /** @param {import("./home.js").Part} part */
 function shareBar(part) {
   const bar = element("span", { class: `c${part.colour}` });
-  bar.style.flexGrow = String(Math.max(part.share, 0));
+  bar.style.flexGrow = String(part.share);
   return bar;
 }
 
@@ -66,7 +65,7 @@ function row(part, settings) {
     element("th", { scope: "row" }, swatch(part.colour), title(part.name),
       part.absent && element("span", { class: "soft range" }, "probably not in this home"),
     ),
-    element("td", {}, kwh(part.energy), part.range && element("span", { class: "soft range" }, kwhRange(part.range))),
+    element("td", {}, kwh(part.energy, part.range?.[1]), part.range && element("span", { class: "soft range" }, kwhRange(part.range))),
     element("td", {}, percent(part.share)),
     settings.price !== null && element("td", {}, cost(part.energy, settings)),
     element("td", { class: "soft" }, part.colour ? count(part.uses.length) : "–"),

@@ -52,7 +52,13 @@ export function stacked(shown) {
     below = below.map((power, i) => (power === null ? null : power + (part[i] ?? 0)));
     tops.unshift(below);
   }
-  return [shown.times, ...tops, shown.mains];
+  return [shown.times, ...[...tops, shown.mains].map(closed)];
+}
+
+/** A column whose last known value lasts to the end of its step. @param {(number | null)[]} column */
+function closed(column) {
+  const last = column.findLastIndex((power) => power !== null);
+  return column.map((power, i) => (i === last + 1 ? (column[last] ?? null) : power));
 }
 
 export class Chart {
@@ -124,7 +130,7 @@ export class Chart {
   options(Library, zone, pointed) {
     const style = getComputedStyle(document.documentElement);
     const colour = (/** @type {string} */ name) => style.getPropertyValue(`--${name}`).trim();
-    const paths = Library.paths.stepped?.({ align: 1 });
+    const paths = Library.paths.stepped?.({ align: 1, alignGaps: 1 });
     const quiet = { stroke: colour("soft"), ticks: { show: false }, font: `12px ${colour("font")}` };
     const areas = this.home.stack.toReversed().map((part) => (
       { fill: colour(`c${part.colour}`), stroke: "transparent", width: 0, paths, points: { show: false } }
@@ -144,7 +150,7 @@ export class Chart {
       hooks: {
         setSelect: [(plot) => this.selected(plot)],
         setCursor: [(plot) => pointed(plot.cursor.idx ?? null, this.shown)],
-        drawClear: [(plot) => this.drawMark(plot, colour("mark"))],
+        drawClear: [(plot) => this.drawBelow(plot, colour("gap"), colour("mark"))],
       },
     };
   }
@@ -158,13 +164,19 @@ export class Chart {
     this.look(view, null);
   }
 
-  /** @param {import("uplot")} plot @param {string} colour */
-  drawMark(plot, colour) {
+  /** Steps without data, and the span that is pointed out. @param {import("uplot")} plot @param {string} gap @param {string} mark colours */
+  drawBelow(plot, gap, mark) {
+    const { ctx, bbox } = plot;
+    const { mains, times, step } = this.shown;
+    const x = (/** @type {number} */ time) => Math.round(Math.min(Math.max(plot.valToPos(time, "x", true), bbox.left), bbox.left + bbox.width));
+    ctx.fillStyle = gap;
+    times.forEach((time, i) => {
+      if (mains[i] === null) ctx.fillRect(x(time), bbox.top, x(time + step) - x(time), bbox.height);
+    });
     if (!this.mark) return;
-    const from = plot.valToPos(this.mark.from, "x", true);
-    const to = plot.valToPos(this.mark.to, "x", true);
-    plot.ctx.fillStyle = colour;
-    plot.ctx.fillRect(from, plot.bbox.top, Math.max(to - from, 2), plot.bbox.height);
+    const from = x(this.mark.from);
+    ctx.fillStyle = mark;
+    ctx.fillRect(from, bbox.top, Math.max(x(this.mark.to) - from, 2), bbox.height);
   }
 }
 

@@ -3,6 +3,7 @@
 import { cost } from "./appliances.js";
 import { element, find, headRow } from "./elements.js";
 import { counted, day, duration, kwh, kwhRange, longDay, title } from "./format.js";
+import { localDay } from "./view.js";
 
 /** @typedef {import("./home.js").Home} Home */
 /** @typedef {Home["days"][number]} Day */
@@ -38,8 +39,8 @@ export function showDays(home, settings, look) {
 function bars(home, most, look) {
   const picture = document.createElementNS(SVG, "svg");
   const width = home.days.length;
-  set(picture, { viewBox: `0 0 ${width} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" });
-  picture.setAttribute("aria-label", `Energy on each of ${counted(width, "day")}, at most ${kwh(most)}; the table below has the numbers.`);
+  set(picture, { viewBox: `0 0 ${width} ${HEIGHT}`, preserveAspectRatio: "none", role: "img",
+    "aria-label": `Energy on each of ${counted(width, "day")}, at most ${kwh(most)}; the table below has the numbers.` });
   home.days.forEach((each, x) => picture.append(bar(home, each, x, most, look)));
   return picture;
 }
@@ -50,9 +51,9 @@ function bars(home, most, look) {
 function bar(home, each, x, most, look) {
   const group = document.createElementNS(SVG, "g");
   const name = document.createElementNS(SVG, "title");
-  name.textContent = `${day(each.date)}: ${kwh(each.energy)}${short(each) ? `, ${duration(each.measured)} measured` : ""}`;
+  name.textContent = `${day(each.date)}: ${kwh(each.energy)}${short(each, home.zone) ? `, ${duration(each.measured)} measured` : ""}`;
   const whole = document.createElementNS(SVG, "rect");
-  set(whole, { x, y: 0, width: 1, height: HEIGHT, class: "day" });
+  set(whole, { x, y: 0, width: 1, height: HEIGHT, class: each.measured ? "day" : "cgap" });
   group.append(name, whole);
   const gap = home.days.length > 120 ? 0 : 0.18;
   let top = HEIGHT;
@@ -73,9 +74,11 @@ function set(node, attributes) {
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, String(value));
 }
 
-/** @param {Day} each */
-function short(each) {
-  return each.measured < NEARLY_ALL * 86400;
+/** @param {Day} each @param {string} zone */
+function short({ date, measured }, zone) {
+  if (measured >= NEARLY_ALL * 86400) return false;
+  const { from, to } = localDay(date, zone);
+  return measured < NEARLY_ALL * (to - from);
 }
 
 /** Head and body. @param {Home} home @param {import("./settings.js").Settings} settings @param {(day: Day) => void} look */
@@ -85,10 +88,10 @@ function table(home, settings, look) {
     element("tr", {},
       element("th", { scope: "row" },
         element("button", { type: "button", class: "link", onclick: () => look(each) }, longDay(each.date)),
-        short(each) && element("span", { class: "small soft" }, ` ${duration(each.measured)} measured`)),
+        short(each, home.zone) && element("span", { class: "small soft" }, ` ${duration(each.measured)} measured`)),
       element("td", {}, kwh(each.energy)),
       priced && element("td", {}, cost(each.energy, settings)),
-      ...home.parts.map((part) => element("td", {}, kwh(part.days.get(each.date) ?? 0), dayRange(part, each.date))),
+      ...home.parts.map((part) => element("td", {}, kwh(part.days.get(each.date) ?? 0, part.dayRanges.get(each.date)?.[1]), dayRange(part, each.date))),
     ),
   );
   return [

@@ -99,15 +99,16 @@ export class Explorer {
 
   /** @param {Home} home */
   showLegend(home) {
-    const line = element("li", {}, element("span", { class: "swatch line", "aria-hidden": "true" }), "Mains", element("output", {}));
-    const areas = home.stack.map((part) => element("li", {}, swatch(part.colour), title(part.name), element("output", {})));
-    find("legend", HTMLElement).replaceChildren(line, ...areas);
+    const line = element("li", {}, element("span", { class: "swatch line", "aria-hidden": "true" }), "Mains", element("span", { class: "value" }));
+    const areas = home.stack.map((part) => element("li", {}, swatch(part.colour), title(part.name), element("span", { class: "value" })));
+    const gap = home.quality.coverage < 1 && element("li", {}, swatch("gap"), "No data");
+    find("legend", HTMLElement).replaceChildren(line, ...areas, gap || "");
   }
 
   /** Write the values under the pointer into the legend. @param {number | null} index @param {import("./chart.js").Picture} shown */
   read(index, shown) {
     const values = [shown.mains, ...shown.parts].map((all) => (index === null ? null : (all[index] ?? null)));
-    find("legend", HTMLElement).querySelectorAll("output").forEach((place, i) => {
+    find("legend", HTMLElement).querySelectorAll(".value").forEach((place, i) => {
       const value = values[i] ?? null;
       place.textContent = value === null ? "" : watts(value);
     });
