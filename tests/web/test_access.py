@@ -103,6 +103,9 @@ def test_a_phone_shows_everything_without_sideways_scrolling(open_page, show) ->
     page = show(open_page(viewport=PHONE, has_touch=True, is_mobile=True))
     page.fill("#price", "0.3")
     assert page.evaluate("document.documentElement.scrollWidth") == 375
+    for table in ("#appliances", "#uses"):
+        wide = "table => table.scrollWidth - table.parentElement.clientWidth"
+        assert page.locator(table).evaluate(wide) <= 0
     small = page.evaluate(
         """() => [...document.querySelectorAll("button:not(.link), select, input:not(.quiet)")]
             .filter(each => each.offsetParent && each.getBoundingClientRect().height < 40).map(each => each.id)"""
@@ -118,6 +121,24 @@ def test_dark_is_dark_and_changes_while_the_page_is_open(open_page, show) -> Non
     page.emulate_media(color_scheme="light")
     page.wait_for_function("getComputedStyle(document.body).backgroundColor === 'rgb(250, 248, 244)'")
     assert page.locator("#chart canvas").count() == 1
+
+
+def test_paper_has_whole_tables_and_nothing_to_press(open_page, show) -> None:
+    page = show(open_page())
+    page.emulate_media(media="print")
+    for part in ("#meter", "#settings", "#whole", "#save-days", "#uses-of", "#chart-help"):
+        assert page.locator(part).is_hidden()
+    assert page.locator("#uses tbody button").first.is_visible()
+    tables = "[...document.querySelectorAll('.scroll')].every(each => each.scrollHeight <= each.clientHeight)"
+    assert page.evaluate(tables)
+
+
+def test_few_colours_leave_those_that_tell_appliances_apart(open_page, show) -> None:
+    page = show(open_page(forced_colors="active"))
+    colours = page.locator("#shares span, tbody .swatch").evaluate_all(
+        "all => all.map(each => getComputedStyle(each).backgroundColor)"
+    )
+    assert len(set(colours)) == 6
 
 
 def test_nothing_moves_for_who_asked_for_calm(open_page) -> None:

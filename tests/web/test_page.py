@@ -38,6 +38,7 @@ def test_the_page_says_what_it_is_for_before_anything_is_sent(open_page) -> None
 def test_the_sample_home_is_shown_with_parts_that_sum_to_the_whole(sample, server) -> None:
     assert sample.get_by_role("heading", name="Sample home").is_visible()
     assert "30 days" in sample.locator("#span").inner_text()
+    assert "a day" in sample.locator("#headline").inner_text()
     table = sample.locator("#appliances")
     assert set(cells(table, 1)) == {"Dishwasher", "Fridge", "Washing machine", "Kettle", "Microwave", "Other"}
     whole = number(table.locator("tfoot td").first.inner_text())
@@ -47,11 +48,13 @@ def test_the_sample_home_is_shown_with_parts_that_sum_to_the_whole(sample, serve
     assert "readings cover 98%" in sample.locator("#quality").inner_text()
     limits = sample.locator("#limits").inner_text()
     bundle = sample.request.get(f"{server.url}/info").json()["bundle"]
-    assert f"learned from {bundle['num_houses']} homes (" in limits
+    assert (
+        f"learned from {bundle['num_houses']} homes, {bundle['num_simulated']} of them simulated (" in limits
+    )
     assert "one value every 1 min" in limits
     kettles = [each for each in bundle["unseen"] if each["appliance"] == "kettle"]
     saved = 1 - sum(each["mae"] for each in kettles) / sum(each["always_off_mae"] for each in kettles)
-    assert f"{100 * saved:.0f} % about the kettle" in limits
+    assert f"{100 * saved:.0f}% about the kettle" in limits
     assert "What it says of the fridge was checked in no home that it had not seen" in limits
     told = f"{bundle['name'].capitalize()}, version {bundle['version']}"
     assert told in sample.locator("#bundle").inner_text()
@@ -109,6 +112,9 @@ def test_a_meters_file_is_shown_under_its_name(open_page, show) -> None:
     assert "1 Mar 2024 to 1 Mar 2024, 1 day" in page.locator("#span").inner_text()
     # 3 h at 100 W, and 9 min of 2.5 kW more
     assert number(page.locator("#appliances tfoot td").first.inner_text()) == pytest.approx(0.7, abs=0.05)
+    assert "a day" not in page.locator("#headline").inner_text()  # three hours are too few to say
+    shares = cells(page.locator("#appliances"), 3)
+    assert page.locator("#shares span").count() == sum(number(share) > 0 for share in shares) < len(shares)
 
 
 def test_a_dropped_file_and_a_packed_one_are_read_like_a_chosen_one(open_page, show, meter_csv: Path) -> None:
@@ -225,10 +231,12 @@ def test_three_tables_can_be_saved(sample) -> None:
     assert sum(map(float, rows[1][2:])) == pytest.approx(float(rows[1][1]), abs=0.1)
     name, rows = saved("Days (CSV)")
     assert name == "Sample_home_days.csv" and len(rows) == 31
+    assert "washing_machine_low_kwh" in rows[0]
     name, rows = saved("Uses (CSV)")
     assert name == "Sample_home_uses.csv"
     count = number(sample.locator("#uses-count").inner_text())
     assert len(rows) == count + 1
+    assert rows[0] == ["appliance", "start", "end", "energy_kwh", "peak_w"]
     assert rows[1][1] <= rows[2][1] <= rows[3][1]
 
 
@@ -239,6 +247,8 @@ def test_uses_are_listed_by_energy_and_by_appliance(sample) -> None:
     assert energies == sorted(energies, reverse=True)
     sample.select_option("#uses-of", "kettle")
     assert set(cells(uses, 1)) == {"Kettle"}
+    button = uses.locator("tbody button").first
+    assert button.get_attribute("aria-label") == f"Kettle, {button.inner_text()}"
     all_of_it = number(sample.locator("#uses-count").inner_text())
     sample.get_by_role("button", name="Show more").click()
     assert uses.locator("tbody tr").count() == min(all_of_it, 250)
@@ -338,6 +348,46 @@ def test_odd_homes_break_nothing(open_page, show, tmp_path: Path, rows: str, day
     page.get_by_text("What the chart shows, as a table").click()
     page.locator("#chart-table tbody tr").first.wait_for()
     assert "NaN" not in page.locator("body").inner_text()
+
+
+def test_a_days_length_is_that_of_its_clock_and_a_missing_day_is_no_day_without_use(
+    open_page, show, tmp_path: Path
+) -> None:
+    path = tmp_path / "clock.csv"
+    change = 1_711_843_200  # 31 March 2024, 00:00 in London, which has 23 h
+    minutes = [m for m in range(4 * 1440) if not 1380 <= m < 2 * 1440 + 1380]
+    path.write_text("time,power (W)\n" + "".join(f"{change + 60 * m},100\n" for m in minutes))
+    page = show(open_page(), path)
+    days = page.locator("#days svg g")
+    assert days.locator("title").first.text_content() == "Sun 31 Mar: 2.3 kWh"
+    assert [days.nth(i).locator(".cgap").count() for i in range(4)] == [0, 1, 1, 0]
+    assert "No data" in page.locator("#legend").inner_text()
+
+
+def test_a_coarse_recording_is_said_to_be_seen_as_coarsely(open_page, show, tmp_path: Path) -> None:
+    path = tmp_path / "coarse.csv"
+    path.write_text("time,power (W)\n" + "".join(f"2024-03-01T{h:02}:00Z,{h}\n" for h in range(24)))
+    assert "one value every 1 h:" in show(open_page(), path).locator("#limits").inner_text()
+
+
+def test_an_energy_is_as_fine_as_its_range_and_uses_of_years_have_a_year(sample) -> None:
+    found = sample.evaluate(
+        """async () => {
+            const { kwh, kwhRange } = await import("/static/js/format.js");
+            const { showUses } = await import("/static/js/uses.js");
+            const uses = [{start: 1.7e9, end: 1.7e9 + 60, energy_kwh: 1, peak: 1}];
+            const parts = [{name: "kettle", colour: 1, uses}];
+            const before = [...document.querySelector("#uses").children];
+            const began = [365, 366].map((length) => {
+                showUses({parts, zone: "UTC", days: Array.from({length})}, () => {});
+                return document.querySelector("#uses tbody button").textContent;
+            });
+            document.querySelector("#uses").replaceChildren(...before);
+            return {energies: [kwh(0, 0.03), kwhRange([0, 0.03]), kwh(0.99, 4.3), kwh(0.5)], began};
+        }"""
+    )
+    assert found["energies"] == ["0.00 kWh", "0.00 to 0.03", "1.0 kWh", "0.50 kWh"]
+    assert found["began"] == ["Tue 14 Nov, 22:13", "14 Nov 2023, 22:13"]
 
 
 def test_too_large_and_empty_files_are_refused_before_they_are_sent(open_page, tmp_path: Path) -> None:

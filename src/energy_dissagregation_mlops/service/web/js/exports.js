@@ -10,9 +10,9 @@ export function daysCsv(home) {
       ...(part.range ? (part.dayRanges.get(day.date) ?? []).map((end) => end.toFixed(4)) : []),
     ]),
   ]);
-  const names = home.parts.flatMap(({ name, range }) => [
-    `${name}_kwh`, ...(range ? [`${name}_low_kwh`, `${name}_high_kwh`] : []),
-  ]);
+  const names = home.parts.flatMap(({ name, range }) => (
+    ["", ...(range ? ["_low", "_high"] : [])].map((end) => `${name.replaceAll(" ", "_")}${end}_kwh`)
+  ));
   return csv([["day", "mains_kwh", "measured_seconds", ...names], ...rows]);
 }
 
@@ -22,7 +22,7 @@ export function usesCsv(home) {
     part.name, utc(use.start), utc(use.end), use.energy_kwh.toFixed(4), Math.round(use.peak),
   ]));
   rows.sort((a, b) => String(a[1]).localeCompare(String(b[1])));
-  return csv([["appliance", "start", "end", "energy_kwh", "peak"], ...rows]);
+  return csv([["appliance", "start", "end", "energy_kwh", "peak_w"], ...rows]);
 }
 
 /** Hand a file to the browser. @param {Blob} content @param {string} name */

@@ -1,7 +1,7 @@
 // Every use of every appliance; one leads to its place in the chart.
 
 import { element, find, headRow, swatch } from "./elements.js";
-import { counted, duration, kwh, moment, title, watts } from "./format.js";
+import { counted, duration, kwh, longMoment, moment, title, watts } from "./format.js";
 
 /** @typedef {import("./home.js").Home} Home */
 /** @typedef {import("./home.js").Part} Part */
@@ -25,9 +25,11 @@ export function showUses(home, look) {
   );
   chosen.value = appliances.some((part) => part.name === before) ? before : "";
 
+  const told = home.days.length > 365 ? longMoment : moment;
+  const began = (/** @type {Row} */ { use }) => told(use.start, home.zone);
   const show = (/** @type {number} */ most) => {
     const rows = ordered(appliances.filter((part) => !chosen.value || part.name === chosen.value), order.value);
-    fill(rows, Math.min(most, rows.length), home.zone, look);
+    fill(rows, Math.min(most, rows.length), began, look);
     const more = find("uses-more", HTMLButtonElement);
     more.hidden = rows.length <= most;
     more.onclick = () => {
@@ -46,14 +48,14 @@ function ordered(parts, by) {
   return rows.sort((a, b) => (by === "energy" ? b.use.energy_kwh - a.use.energy_kwh : a.use.start - b.use.start));
 }
 
-/** @param {Row[]} rows @param {number} most @param {string} zone @param {(row: Row) => void} look */
-function fill(rows, most, zone, look) {
+/** @param {Row[]} rows @param {number} most @param {(row: Row) => string} began @param {(row: Row) => void} look */
+function fill(rows, most, began, look) {
   find("uses-count", HTMLElement).textContent =
     rows.length > most ? `${counted(rows.length, "use")}, the first ${most} shown` : counted(rows.length, "use");
   const lines = rows.slice(0, most).map((row) =>
     element("tr", { class: "choice", onclick: () => look(row) },
       element("th", { scope: "row" }, swatch(row.part.colour), title(row.part.name)),
-      element("td", {}, element("button", { type: "button", class: "link" }, moment(row.use.start, zone))),
+      element("td", {}, element("button", { type: "button", class: "link", "aria-label": `${title(row.part.name)}, ${began(row)}` }, began(row))),
       element("td", {}, duration(row.use.end - row.use.start)),
       element("td", {}, kwh(row.use.energy_kwh)),
       element("td", {}, watts(row.use.peak)),
