@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from tests.conftest import card, house_card
 
 from energy_dissagregation_mlops.bundle import Attribution
 from energy_dissagregation_mlops.service.cards import told
+
+from ..conftest import card, house_card
 
 
 @pytest.mark.parametrize(
