@@ -91,8 +91,8 @@ class StoredHouse:
         Raises:
             StoreError: it is absent, incomplete, not of this format, or can't be opened.
         """
-        manifest = read_manifest(folder)
         try:
+            manifest = read_manifest(folder)
             power = np.load(folder / POWER, mmap_mode="r", allow_pickle=False)
             on = np.load(folder / ON, mmap_mode="r", allow_pickle=False)
         except (FileNotFoundError, EOFError, ValueError) as error:

@@ -137,7 +137,8 @@ def _day_first(source: Source, dialect: Dialect, index: int, columns: Columns) -
     assert first is not None
     raise DataError(
         f"{source.where}: {first[0]:02}/{first[1]:02}/{first[2]} could be day or month first, and no date in the "
-        f"file settles it; write dates as YYYY-MM-DD, or give edmlops --day-first or --month-first"
+        "file settles it; write dates as YYYY-MM-DD, or say whether the day comes first (edmlops --day-first or "
+        "--month-first; over HTTP day_first)"
     )
 
 

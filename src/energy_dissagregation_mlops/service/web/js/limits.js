@@ -13,11 +13,11 @@ const and = new Intl.ListFormat("en");
 export function showLimits(home, info) {
   const card = info?.bundle?.sha256 === home.bundle.sha256 ? info.bundle : null;
   const names = home.parts.filter((part) => part.colour > 0).map((part) => part.name);
-  const apart = Number(/come every (\S+) s/.exec(home.quality.notes.join())?.[1] ?? home.grid.samplePeriod);
+  const apart = /come every ([^,]+),/.exec(home.quality.notes.join())?.[1] ?? duration(home.grid.samplePeriod);
   const sentences = [
     `It knows ${and.format(names)}. Whatever else a home has, heating and lighting too, is in “other”.`,
     ...(card ? [taught(card), ...checked(card, names)] : []),
-    `It sees one value every ${duration(apart)}: shorter events are blurred, and two appliances at once may be taken for one.`,
+    `It sees one value every ${apart}: shorter events are blurred, and two appliances at once may be taken for one.`,
     "It estimates. To know exactly what one appliance takes, give that appliance a meter.",
   ];
   find("limits", HTMLElement).replaceChildren(...sentences.map((each) => element("li", {}, each)));
