@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from energy_dissagregation_mlops import choices
+from energy_dissagregation_mlops.bundle import Bundle
 from energy_dissagregation_mlops.errors import ConfigError, DataError, UnknownNameError
 from energy_dissagregation_mlops.meter_csv import Columns, Unit
 
@@ -73,3 +76,16 @@ def test_a_picture_ends_in_what_can_be_drawn() -> None:
     for name in ("day", "day.docx"):
         with pytest.raises(ConfigError, match=r"\.png, \.svg, \.pdf"):
             choices.picture_file(Path(name))
+
+
+@pytest.mark.parametrize(
+    ("validation", "worth"),
+    [(None, True), ({"score": None}, True), ({"score": 0.999}, True), ({"score": 1.0}, False)],
+)
+def test_a_model_that_is_no_better_than_always_off_is_not_worth_promoting_and_that_is_told(
+    validation: object, worth: bool, make_bundle: Callable[..., Bundle], caplog: pytest.LogCaptureFixture
+) -> None:
+    bundle = make_bundle()
+    (bundle.folder / "metrics.json").write_text(json.dumps({"validation": validation}))
+    assert choices.worth_promoting(bundle) is worth
+    assert ("`edmlops models promote plain@1` does it all the same" in caplog.text) is not worth

@@ -197,19 +197,6 @@ def test_a_line_tells_of_an_epoch_once_it_is_over() -> None:
     assert results.epoch_line(progress) is None
 
 
-@pytest.mark.parametrize(
-    ("validation", "worth"),
-    [(None, True), ({"score": None}, True), ({"score": 0.999}, True), ({"score": 1.0}, False)],
-)
-def test_a_model_that_is_no_better_than_always_off_is_not_worth_promoting_and_that_is_told(
-    validation: object, worth: bool, make_bundle: BundleMaker, caplog: pytest.LogCaptureFixture
-) -> None:
-    bundle = make_bundle()
-    (bundle.folder / "metrics.json").write_text(json.dumps({"validation": validation}))
-    assert results.worth_promoting(bundle) is worth
-    assert ("`edmlops models promote plain@1` does it all the same" in caplog.text) is not worth
-
-
 def test_a_shipped_model_that_was_promoted_is_listed_once(registry: Registry, screen: Screen) -> None:
     registry.promote("general")
     results.show_models(registry, as_json=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from energy_dissagregation_mlops.errors import ConfigError, DataError, UnknownNa
 from energy_dissagregation_mlops.meter_csv import Columns, Unit
 from energy_dissagregation_mlops.meter_csv.zones import zone
 from energy_dissagregation_mlops.vocabulary import Dataset
+
+logger = logging.getLogger(__name__)
 
 PICTURE_SUFFIXES = (".png", ".svg", ".pdf")
 
@@ -117,3 +120,17 @@ def columns(
         time_zone=None if zone_name is None else zone(zone_name).key,
         day_first=day_first,
     )
+
+
+def worth_promoting(bundle: Bundle) -> bool:
+    """Whether no validation found it as bad as always-off; a warning tells of one that did."""
+    metrics = bundle.metrics()
+    assert isinstance(metrics, dict)
+    score = (metrics["validation"] or {}).get("score")
+    if score is None or score < 1:
+        return True
+    logger.warning(
+        "%s is no better than always-off (%.3f of its error) and so not promoted; `edmlops models promote %s` does it all the same",
+        bundle.card.reference, score, bundle.card.reference,
+    )  # fmt: skip
+    return False

@@ -373,7 +373,9 @@ def evaluate(
     if drawing is not None:
         reference, who, _ = asked[0]
         stored = store.open(reference, opened.card.sample_period)
-        results.draw_stored(stored, Disaggregator.load(who), drawing)
+        from energy_dissagregation_mlops.report import draw_stored
+
+        terminal.output().print(str(draw_stored(stored, Disaggregator.load(who), drawing)))
 
 
 @app.command()
@@ -466,7 +468,9 @@ def predict(
         )
     results.show_prediction(made, disaggregator.card)
     if drawing is not None:
-        results.draw_prediction(meter_file.name, mains, disaggregator, zone, drawing)
+        from energy_dissagregation_mlops.report import draw_prediction
+
+        terminal.output().print(str(draw_prediction(meter_file.name, mains, disaggregator, zone, drawing)))
 
 
 @app.command()

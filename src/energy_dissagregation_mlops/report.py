@@ -17,6 +17,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from energy_dissagregation_mlops.files import atomic_file
+from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
+from energy_dissagregation_mlops.inference.mains import MainsSeries
+from energy_dissagregation_mlops.inference.quality import is_judged
+from energy_dissagregation_mlops.inference.summary import answered
+from energy_dissagregation_mlops.meter_csv.zones import zone as zone_of
+from energy_dissagregation_mlops.store import StoredHouse
 from energy_dissagregation_mlops.vocabulary import SECONDS_PER_DAY, Disaggregation, FloatArray, TimeArray
 
 _INK, _TRUE, _PREDICTED = "#22303c", "#9aa7b1", "#d1495b"
@@ -30,6 +36,24 @@ class DayPicture:
     found: Disaggregation
     true: dict[str, FloatArray]  # (T,) W by appliance, where it is measured
     zone: ZoneInfo
+
+
+def draw_prediction(
+    title: str, mains: MainsSeries, disaggregator: Disaggregator, zone: ZoneInfo, path: Path
+) -> Path:
+    """Draw the liveliest day of a home whose appliances nobody measured; raises as ``draw_day``."""
+    judged = is_judged(mains, period=disaggregator.card.sample_period)
+    found, _ = answered(disaggregator, mains.power, start=mains.start, judged=judged)
+    return draw_day(DayPicture(title=title, found=found, true={}, zone=zone), path)
+
+
+def draw_stored(house: StoredHouse, disaggregator: Disaggregator, path: Path) -> Path:
+    """Draw the liveliest day of a processed house, measured appliances beside disaggregated ones; raises as ``draw_day``."""
+    manifest = house.manifest
+    found, _ = answered(disaggregator, np.asarray(house.mains), start=manifest.start)
+    true = {name: np.asarray(power) for name, power in zip(manifest.appliances, house.power, strict=True)}
+    picture = DayPicture(title=manifest.reference, found=found, true=true, zone=zone_of(manifest.time_zone))
+    return draw_day(picture, path)
 
 
 def liveliest_day(found: Disaggregation, zone: ZoneInfo) -> slice:

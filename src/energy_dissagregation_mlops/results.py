@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import logging
 import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from energy_dissagregation_mlops import model_card
 from energy_dissagregation_mlops.bundle import Bundle, Card
-from energy_dissagregation_mlops.meter_csv.zones import zone
 from energy_dissagregation_mlops.terminal import output, show_table
 from energy_dissagregation_mlops.vocabulary import MAINS, OTHER, SECONDS_PER_DAY
-
-logger = logging.getLogger(__name__)
 
 _WIDTH = 80  # characters of the narrowest terminal that texts are made for
 
@@ -29,8 +24,6 @@ if TYPE_CHECKING:  # each command imports the room it needs, and no other
     from energy_dissagregation_mlops.calibration.coverage import Coverage
     from energy_dissagregation_mlops.evaluation import Evaluation, Lacking
     from energy_dissagregation_mlops.export import Parity
-    from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
-    from energy_dissagregation_mlops.inference.mains import MainsSeries
     from energy_dissagregation_mlops.inspection import MeterSurvey
     from energy_dissagregation_mlops.prediction import Prediction
     from energy_dissagregation_mlops.registry import Registry
@@ -157,20 +150,6 @@ def epoch_line(progress: Progress) -> str | None:
         f"epoch {progress.epoch} of {progress.epochs}: loss {progress.loss:.4f}, "
         f"validation {progress.validation.score:.3f} of always-off, {progress.samples_per_second:,.0f} samples/s"
     )
-
-
-def worth_promoting(bundle: Bundle) -> bool:
-    """Whether no validation found it as bad as always-off; a warning tells of one that did."""
-    metrics = bundle.metrics()
-    assert isinstance(metrics, dict)
-    score = (metrics["validation"] or {}).get("score")
-    if score is None or score < 1:
-        return True
-    logger.warning(
-        "%s is no better than always-off (%.3f of its error) and so not promoted; `edmlops models promote %s` does it all the same",
-        bundle.card.reference, score, bundle.card.reference,
-    )  # fmt: skip
-    return False
 
 
 def show_trained(bundle: Bundle, *, promoted: bool) -> None:
@@ -383,31 +362,6 @@ def _show_presence(made: Prediction, card: Card, *, days: float) -> None:
                 + ", so it is said to draw nothing",
                 style="yellow",
             )
-
-
-def draw_prediction(
-    title: str, mains: MainsSeries, disaggregator: Disaggregator, zone: ZoneInfo, path: Path
-) -> None:
-    """Draw a day of a home whose appliances nobody measured."""
-    from energy_dissagregation_mlops.inference.quality import is_judged
-    from energy_dissagregation_mlops.inference.summary import answered
-    from energy_dissagregation_mlops.report import DayPicture, draw_day
-
-    judged = is_judged(mains, period=disaggregator.card.sample_period)
-    found, _ = answered(disaggregator, mains.power, start=mains.start, judged=judged)
-    output().print(str(draw_day(DayPicture(title=title, found=found, true={}, zone=zone), path)))
-
-
-def draw_stored(house: StoredHouse, disaggregator: Disaggregator, path: Path) -> None:
-    """Draw a day of a processed house, measured appliances beside disaggregated ones."""
-    from energy_dissagregation_mlops.inference.summary import answered
-    from energy_dissagregation_mlops.report import DayPicture, draw_day
-
-    manifest = house.manifest
-    found, _ = answered(disaggregator, np.asarray(house.mains), start=manifest.start)
-    true = {name: np.asarray(power) for name, power in zip(manifest.appliances, house.power, strict=True)}
-    picture = DayPicture(title=manifest.reference, found=found, true=true, zone=zone(manifest.time_zone))
-    output().print(str(draw_day(picture, path)))
 
 
 def show_batch(made: Manifest, output_address: str, *, as_json: bool) -> None:

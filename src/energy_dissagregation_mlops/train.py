@@ -76,7 +76,7 @@ def train(
 ) -> None:
     """Train a network on processed houses; put it into production."""
     set_up_threads()
-    from energy_dissagregation_mlops import results
+    from energy_dissagregation_mlops import choices, results
     from energy_dissagregation_mlops.config import Flags, load_run
     from energy_dissagregation_mlops.registry import Registry
     from energy_dissagregation_mlops.store import Store
@@ -109,7 +109,7 @@ def train(
     if bundle is None:
         return
     if promote is None:
-        promote = results.worth_promoting(bundle)
+        promote = choices.worth_promoting(bundle)
     if promote:
         registry.promote(bundle.card.reference)
     results.show_trained(bundle, promoted=promote)

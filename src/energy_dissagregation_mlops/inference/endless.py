@@ -1,7 +1,7 @@
 """Heat that no such appliance draws for so long: taken from it, and given to the rest.
 
-A car that is charged at 2.3 kW, or a storage heater, looks like a dishwasher that heats, and goes on for hours. Of 586 uses of two
-homes' dishwashers none drew more than a kilowatt for longer than 21 minutes on end.
+A car that is charged at 2.3 kW, or a storage heater, looks like a dishwasher that heats, and goes on for hours. In 900 days no dishwasher
+of two homes drew more than a kilowatt for longer than 21 minutes on end (docs/log.md).
 
 Shapes: T samples, A appliances, R rows that are looked at.
 """

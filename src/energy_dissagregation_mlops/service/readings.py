@@ -50,7 +50,7 @@ class Asked:
     options: Options
     time_zone: str
     notes: tuple[str, ...] = ()  # what was met while reading, in sentences
-    unit_known: bool = True
+    unit_known: bool = True  # that it is W, or what a person said; else it was guessed
 
 
 def from_json(body: bytes, rules: Rules) -> Asked:
