@@ -139,9 +139,8 @@ class Summary:
             spans[1:-1], hours=np.append(hours, hours.sum()), mains=spans[0]
         )
         gone = self.absent & np.isfinite(low[:, -1])
-        low[gone] = high[gone] = (
-            0  # fewer than a fifth of such homes have it: 0 holds the truth of the others
-        )
+        # Fewer than a fifth of such homes have it: 0 holds the truth of the others.
+        low[gone] = high[gone] = 0
         return Interval(low[:, :-1], high[:, :-1]), Interval(low[:, -1], high[:, -1])
 
     @property
