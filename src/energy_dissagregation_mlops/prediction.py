@@ -29,7 +29,7 @@ from energy_dissagregation_mlops.files import atomic_file
 from energy_dissagregation_mlops.inference.calibrated import Calibrated, without
 from energy_dissagregation_mlops.inference.disaggregator import BLOCK, Disaggregator
 from energy_dissagregation_mlops.inference.mains import MainsSeries, doubt, mains_series
-from energy_dissagregation_mlops.inference.quality import is_judged, notes, too_large
+from energy_dissagregation_mlops.inference.quality import is_judged, notes, notes_on
 from energy_dissagregation_mlops.inference.summary import DayEnergy, Summary
 from energy_dissagregation_mlops.intervals import Interval
 from energy_dissagregation_mlops.vocabulary import (
@@ -157,7 +157,7 @@ def predict(
     return Prediction(
         files=files, mains=mains, days=days, activations=activations, whole=daily.whole,
         presence=summary.presence, absent=tuple(name for name, gone in names if gone),
-        notes=(*notes(mains, period=card.sample_period), *too_large(summary.uses())),
+        notes=(*notes(mains, period=card.sample_period), *notes_on(summary)),
     )  # fmt: skip
 
 

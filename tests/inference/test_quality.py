@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 import numpy as np
 import pytest
 
-from energy_dissagregation_mlops.activations import Activations
+from energy_dissagregation_mlops.bundle import ApplianceCard
 from energy_dissagregation_mlops.inference.mains import MainsSeries, mains_series
-from energy_dissagregation_mlops.inference.quality import is_judged, known_share, notes, too_large
+from energy_dissagregation_mlops.inference.quality import is_judged, known_share, notes, notes_on
+from energy_dissagregation_mlops.inference.summary import Summary
 from energy_dissagregation_mlops.signals import Counts
-from energy_dissagregation_mlops.vocabulary import JOULES_PER_KWH, Readings
+from energy_dissagregation_mlops.vocabulary import Disaggregation, Readings
 
 from .test_mains import disaggregator
 
@@ -60,10 +63,28 @@ def test_a_meter_that_is_stuck_counts_as_missing_on_the_grid_too() -> None:
     assert any("300 readings repeat one value" in note for note in notes(found, period=60))
 
 
-def test_a_use_that_no_such_machine_takes_is_told() -> None:
-    uses = Activations(
-        appliances=("dishwasher", "kettle"), row=np.array([0, 0, 0, 1]), start=np.zeros(4), stop=np.ones(4),
-        energy=np.array([1.0, 3.5, 12.0, 9.0]) * JOULES_PER_KWH, peak=np.ones(4, np.float32),
+def test_what_heats_and_a_use_that_no_such_machine_takes_are_told() -> None:
+    names = ("dishwasher", "kettle")
+    cards = tuple(
+        ApplianceCard(
+            name=name, on_power_threshold=10, max_power=3000, min_on_duration=60, min_off_duration=60, power_scale=1000,
+            mean_power=10,
+        )
+        for name in names
     )  # fmt: skip
-    (note,) = too_large(uses)
-    assert note.startswith("2 of the dishwasher's uses, 15.5 kWh in all, are above 3 kWh each")
+    summary = Summary.of(cards, sample_period=60, zone=UTC)
+    power = np.zeros((2, 1000), np.float32)
+    power[:, 100:130] = 2000  # 1.0 kWh
+    power[0, 300:405] = 2000  # 3.5
+    power[0, 500:860] = 2000  # 12.0
+    heating = np.zeros(1000, np.float32)
+    heating[:600] = 1500
+    summary.add(
+        Disaggregation(
+            start=T0, sample_period=60, appliances=names, mains=np.full(1000, 9000, np.float32),
+            power=power, on=power > 0, other=9000 - power.sum(axis=0), heating=heating,
+        )
+    )  # fmt: skip
+    heated, large = notes_on(summary)
+    assert heated.startswith("15.0 kWh of the rest are drawn as heating")
+    assert large.startswith("2 of the dishwasher's uses, 15.5 kWh in all, are above 3 kWh each")

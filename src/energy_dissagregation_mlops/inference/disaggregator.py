@@ -1,7 +1,8 @@
 """THE path from mains to appliances: any length, any gaps, block by block, in watts.
 
-Answers do not depend on how the series is cut into blocks, nor on where it begins. Parts never exceed
-the mains, what is left is ``other``, and where the mains is missing the answer is missing.
+Answers do not depend on how the series is cut into blocks, nor, a day from its ends, on where it begins. Parts
+never exceed the mains, what is left is ``other``, and where the mains is missing the answer is missing. What heats,
+cools or charges is set apart before a network looks.
 
 Shapes: T series length, N windows, L window_length, A appliances, K core.
 """
@@ -19,6 +20,7 @@ from energy_dissagregation_mlops.bundle import Bundle, Card
 from energy_dissagregation_mlops.cores import available_cores
 from energy_dissagregation_mlops.inference.calibrated import Calibrated
 from energy_dissagregation_mlops.inference.endless import EndlessHeat
+from energy_dissagregation_mlops.inference.heating import Heating, SetAside, given_back
 from energy_dissagregation_mlops.inference.runtimes import Answer, OnnxRuntime, Runtime
 from energy_dissagregation_mlops.signals import FROZEN_ABOVE, FROZEN_DURATION, ResampleConfig, Resampler
 from energy_dissagregation_mlops.vocabulary import Disaggregation, FloatArray
@@ -40,6 +42,7 @@ class Disaggregator:
         self._framing = Framing(
             window_length=card.window_length, margin=card.margin, alignment=card.alignment
         )
+        self._heating = Heating(card.sample_period)
         self._endless = EndlessHeat.of(card)
         self.calibrated = Calibrated.of(card)  # None for a bundle without calibration
         self._max_power = np.array([each.max_power for each in card.appliances], np.float32)[:, None]
@@ -85,9 +88,11 @@ class Disaggregator:
         """
         since_1970 = round(start / self.card.sample_period)
         first = self._framing.numbered(since_1970)
-        answer = self._unanswered(mains, since_1970)
-        self._answer(answer, mains, first, first)
-        return self._endless.without(answer)
+        heating = self._heating.of(mains)
+        rest = mains - heating if heating.any() else mains
+        answer = self._unanswered(rest, since_1970)
+        self._answer(answer, rest, first, first)
+        return given_back(self._endless.without(answer), mains, heating)
 
     def stream(self, blocks: Iterable[FloatArray], *, start: float) -> Iterator[Disaggregation]:
         """Take a series apart block by block, in memory that does not grow with it.
@@ -98,9 +103,11 @@ class Disaggregator:
 
         Yields:
             Consecutive pieces of the answer; each comes as soon as the samples after it that it
-            depends on have come.
+            depends on have come: some 28 hours of them.
         """
-        return self._endless.without_in(self._streamed(blocks, start))
+        aside = SetAside()
+        rest = aside.rest(self._heating.along(blocks))
+        return map(aside.given_back, self._endless.without_in(self._streamed(rest, start)))
 
     def _streamed(self, blocks: Iterable[FloatArray], start: float) -> Iterator[Disaggregation]:
         core, margin = self._framing.core, self._framing.margin

@@ -11,11 +11,13 @@ import numpy as np
 
 from energy_dissagregation_mlops.activations import Activations
 from energy_dissagregation_mlops.inference.mains import MainsSeries
+from energy_dissagregation_mlops.inference.summary import Summary
 from energy_dissagregation_mlops.signals import MAX_MAINS_POWER
 from energy_dissagregation_mlops.vocabulary import JOULES_PER_KWH
 
 _COARSE = 1.5  # times the bundle's period: readings further apart can't show what the model looks for
 _EXPORTING = 0.05  # of the readings below 0 W: what else hides there nobody knows
+_WORTH_A_WORD = 0.05  # kWh
 _TOLD = 0.1  # of an appliance's energy in such uses is worth a word
 # kWh: what one use does not take. Of 616 uses that were said of three homes' dishwashers two were above; of an air
 # conditioner's cycles that were taken for one, two thirds of the energy (docs/log.md).
@@ -75,7 +77,17 @@ def notes(mains: MainsSeries, *, period: float) -> Iterator[str]:
         yield "How far the figures may be off, and what the home does not have, is not known for such readings."
 
 
-def too_large(uses: Activations) -> Iterator[str]:
+def notes_on(answer: Summary) -> Iterator[str]:
+    """What a person should know of what is said, before they trust it."""
+    if answer.heating_kwh >= _WORTH_A_WORD:
+        yield (
+            f"{answer.heating_kwh:,.1f} kWh of the rest are drawn as heating, cooling or a car's charger draw: the same "
+            "kilowatt or more for hours, or again and again."
+        )
+    yield from _too_large(answer.uses())
+
+
+def _too_large(uses: Activations) -> Iterator[str]:
     """Of which appliances uses are said that take more than such a machine does."""
     energy = uses.energy / JOULES_PER_KWH
     for row, name in enumerate(uses.appliances):

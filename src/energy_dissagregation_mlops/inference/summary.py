@@ -70,6 +70,7 @@ class Summary:
     zone: tzinfo
     finder: ActivationFinder
     calibrated: Calibrated | None = None  # what is known of the bundle's errors
+    heating_kwh: float = 0.0  # of the rest, that heats, cools or charges
     _joules: dict[date, TimeArray] = field(
         default_factory=dict
     )  # (A + 2,) of the mains, each appliance, the rest
@@ -101,6 +102,10 @@ class Summary:
             sure = np.einsum("at,at->a", part.on_probability, part.on, dtype=np.float64)
             sums = np.stack([sure, part.on.sum(axis=1)], axis=1)
             self._sureness = sums if self._sureness is None else self._sureness + sums
+        if part.heating is not None:
+            self.heating_kwh += (
+                part.heating.sum(dtype=np.float64).item() * part.sample_period / JOULES_PER_KWH
+            )
         measured = np.isfinite(part.mains)
         watts = np.zeros((len(part.power) + 2, len(part.mains)))
         for rows, power in ((0, part.mains), (slice(1, -1), part.power), (-1, part.other)):

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from energy_dissagregation_mlops.activations import Activations
 from energy_dissagregation_mlops.errors import UnknownNameError
 from energy_dissagregation_mlops.inference.mains import MainsSeries, doubt, mains_series
-from energy_dissagregation_mlops.inference.quality import is_judged, too_large
+from energy_dissagregation_mlops.inference.quality import is_judged, notes_on
 from energy_dissagregation_mlops.inference.summary import DailyEnergy, Summary, answered, settled
 from energy_dissagregation_mlops.intervals import Interval
 from energy_dissagregation_mlops.monitoring import Comparison
@@ -140,7 +140,7 @@ class _Told:
         if options.wants(Part.QUALITY):
             content["quality"] = quality_of(
                 self.mains, self.likeness, period=card.sample_period,
-                more=(*self.asked.notes, *self._doubt(), *too_large(self.summary.uses())),
+                more=(*self.asked.notes, *self._doubt(), *notes_on(self.summary)),
             )  # fmt: skip
         return content
 
