@@ -145,4 +145,6 @@ class Disaggregation:
     on: BoolArray  # (A, T)
     other: FloatArray  # (T,) W
     on_probability: FloatArray | None = None  # (A, T); None of a baseline, which knows none
-    heating: FloatArray | None = None  # (T,) W of ``other`` that heats, cools or charges; None where nothing does
+    heating: FloatArray | None = (
+        None  # (T,) W of ``other`` that heats, cools or charges; None where nothing does
+    )
