@@ -12,7 +12,7 @@ Shapes: T samples of a home's mains, P pulses in order of their begin.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -31,6 +31,7 @@ BRIEF = 90.0  # s of one that counts where it lies in a row of others
 TIMES = 7  # so many in a row are none of the appliances'
 PAUSE = 4.0  # times as long as the pulse before it, a pause in a row; a kettle's are longer
 ALIKE = 0.1  # of the power, by which the next in a row may differ
+MOST_FALLS = 50  # after a rise, of which one may be its own: bounds the work in a home that never rests
 STEADY = 0.85  # of a pulse's rise, below which the mains does not come before its fall, and which the fall has at least
 REACH = TIMES * 2 * LONG  # s to either side, by which a sample's answer is settled
 
@@ -160,7 +161,7 @@ class _Edges:
     mains: FloatArray  # (T,) W
     step: FloatArray  # (T,) W from the sample before to the one after: an edge within a sample is seen whole
     rises: NDArray[np.intp]  # where a step of at least ``HEAT`` is the largest around, in order
-    falls: list[int]
+    falls: NDArray[np.intp]
 
     @classmethod
     def of(cls, mains: FloatArray) -> _Edges:
@@ -171,7 +172,7 @@ class _Edges:
         up, before, after = np.sign(step[steep]), step[steep - 1], step[steep + 1]
         # Written so that a neighbour that is missing is no larger.
         largest = ~(up * before > up * step[steep]) & ~(up * after >= up * step[steep])
-        return cls(mains, step, steep[largest & (up > 0)], steep[largest & (up < 0)].tolist())
+        return cls(mains, step, steep[largest & (up > 0)], steep[largest & (up < 0)])
 
     def rises_that_last(self, num_samples: int) -> list[int]:
         """Those after which the mains stays up for so many samples."""
@@ -183,23 +184,23 @@ class _Edges:
 
     def fall_of(self, begin: int, *, latest: int) -> int | None:
         """The first fall that ends what rose at ``begin``, up to which the mains stayed up."""
-        mains, step = self.mains, self.step
-        before, rise = mains[begin - 1], step[begin]
-        at = begin + 1
-        for end in self.falls[bisect_left(self.falls, at) : bisect_right(self.falls, latest)]:
-            if not (mains[at:end] >= STEADY * rise).all():
-                return None
-            at = end
-            if abs(step[end] + rise) <= (1 - STEADY) * rise and mains[end + 1] < before + rise / 2:
-                return end
-        return None
+        before, rise = self.mains[begin - 1], self.step[begin]
+        first, last = np.searchsorted(self.falls, (begin + 1, latest + 1))
+        ends = self.falls[first : min(last, first + MOST_FALLS)]
+        fits = np.abs(self.step[ends] + rise) <= (1 - STEADY) * rise
+        fits &= self.mains[ends + 1] < before + rise / 2
+        if not fits.any():
+            return None
+        end = int(ends[fits.argmax()])
+        return end if (self.mains[begin + 1 : end] >= STEADY * rise).all() else None
 
 
 def _with_brief(row: list[_Pulse], brief: list[_Pulse]) -> list[_Pulse]:
     """A row and, where they are like it, the brief pulses in its pauses."""
+    begins = [pulse.begin for pulse in brief]
     return row + [
         pulse
         for last, following in pairwise(row)
-        for pulse in brief
-        if last.end <= pulse.begin and pulse.end <= following.begin and last.is_like(pulse)
+        for pulse in brief[bisect_left(begins, last.end) : bisect_left(begins, following.begin)]
+        if pulse.end <= following.begin and last.is_like(pulse)
     ]
