@@ -3,7 +3,7 @@
     python scripts/ship_model.py general [--check HOME.parquet]
 
 What ships is made only to be served, and whoever builds images sends all of it: without the weights apart from the graph, with
-a card without indents, and with the graph's weights stored in 8 bits and a scale for each channel, which ONNX Runtime multiplies
+a card without indents nor the hashes of manifests in a store that nobody else has, and with the graph's weights stored in 8 bits and a scale for each channel, which ONNX Runtime multiplies
 once, when it loads them. Answers are computed in 32 bits as before. Scores stay under the name of the bundle that they were
 found of, since rounded weights answer a little otherwise. The script takes apart what --check names (a meter's file of
 any kind) before and after, and says by how much the two differ.
@@ -67,9 +67,10 @@ def _fill(place: Path, version: str, own: Bundle) -> None:
             shutil.copyfile(path, place / path.name)
     attributions = tuple(map(_credited, own.card.attributions))
     card = own.card.model_copy(update={"version": version, "attributions": attributions})
-    (place / CARD).write_text(
-        json.dumps(card.model_dump(mode="json"), separators=(",", ":"), allow_nan=False), encoding="utf-8"
-    )
+    content = card.model_dump(mode="json")
+    for house in content["houses"]:
+        del house["manifest_sha256"]
+    (place / CARD).write_text(json.dumps(content, separators=(",", ":"), allow_nan=False), encoding="utf-8")
     graph = onnx.load(own.graph)
     _store_in_bytes(graph.graph)
     _without_what_nobody_runs(graph.graph)

@@ -63,7 +63,7 @@ class HouseCard(_Record):
 
     reference: str  # "ukdale:1"
     role: Role
-    manifest_sha256: str
+    manifest_sha256: str = ""  # of its manifest in the store that it came from; not in what ships, since that store is nobody else's
     mains_sha256: tuple[str, ...]  # of the mains channels' readings: the house under any other name
     start: float  # s since 1970, UTC
     stop: float  # s
