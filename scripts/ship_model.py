@@ -105,19 +105,20 @@ def _store_in_bytes(graph: onnx.GraphProto) -> None:
 
 
 def _without_what_nobody_runs(graph: onnx.GraphProto) -> None:
-    """Take out what only a reader of the graph would look at, and let names be as short as that needs."""
+    """Take out what only a reader of the graph would look at, and let inner names be numbers."""
     del graph.value_info[:]
+    names = {"": ""} | {each.name: each.name for each in (*graph.input, *graph.output)}
+
+    def short(name: str) -> str:
+        return names.setdefault(name, f"{len(names):x}")
+
     for weight in graph.initializer:
-        weight.name = _short(weight.name)
+        weight.name = short(weight.name)
     for node in graph.node:
         node.ClearField("name")
         del node.metadata_props[:]  # from which line of which file it came
         for values in (node.input, node.output):
-            values[:] = map(_short, values)
-
-
-def _short(name: str) -> str:
-    return name.removeprefix("network.").removeprefix("members.")
+            values[:] = map(short, values)
 
 
 def _in_bytes(values: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
