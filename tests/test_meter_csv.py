@@ -393,6 +393,21 @@ def test_rows_in_the_hour_that_spring_skips_are_left_out_counted_and_told(
     assert "2 rows stand in an hour that the clocks skip" in caplog.text
 
 
+@pytest.mark.parametrize("name", ["localtime", "Factory", "right/Europe/London", "+99:99", "UTC+25"])
+def test_a_time_zone_is_a_place_s_or_utc(name: str) -> None:
+    text = "time,power\n2024-06-01 12:00,1\n2024-06-01 12:01,2\n"
+    with pytest.raises(UnknownNameError, match=r"no time zone .*expected an IANA name such as Europe/London"):
+        opened(text, time_zone=name)
+
+
+def test_offsets_that_no_clock_has_are_refused() -> None:
+    rows = "".join(f"2024-06-01 12:0{n}+99:99,{n}\n" for n in range(3))
+    with pytest.raises(
+        DataError, match=r"3 of 3 rows have no usable time \(one is '2024-06-01 12:00\+99:99'\)"
+    ):
+        watts(opened(f"time,power\n{rows}"))
+
+
 def test_dates_that_could_be_read_both_ways_are_settled_by_a_later_one() -> None:
     meter = opened("time,power\n05/06/2024 00:00,1\n13/06/2024 00:10,2\n")
     assert series(meter)[0] == ("2024-06-05T00:00:00", 1.0)
@@ -492,7 +507,7 @@ BAD = {
     "damaged gzip": (gzip.compress(b"time,power\n1700000000,5\n" * 99)[:-20], "compressed data is damaged"),
     "impossible dates": (
         "time,power\n2024-13-01 00:00,1\n2024-02-30 00:10,2\n2024-02-30 00:20,2\n",
-        "3 of 3 rows have no usable time",
+        r"3 of 3 rows have no usable time \(one is '2024-13-01 00:00'\); correct the column of times",
     ),
 }
 

@@ -51,10 +51,17 @@ def test_one_moment_is_read_in_each_of_its_spellings(text: str) -> None:
         ("+02", 7200),
         (" +00:00", 0),
         (" +0100 BST", 3600),
+        ("+14:00", 50400),
+        ("-12:00", -43200),
     ],
 )
 def test_zones_are_seconds_ahead_of_utc(text: str, ahead: float) -> None:
     assert moments(f"2024-12-31 13:04:05{text}").ahead.tolist() == [ahead]
+
+
+@pytest.mark.parametrize("offset", ["+99:99", "+01:60", "-15:00", "+1430", "+24"])
+def test_an_offset_that_no_clock_has_makes_a_time_unreadable(offset: str) -> None:
+    assert np.isnan(moments(f"2024-12-31 13:04:05{offset}").local).all()
 
 
 def test_a_time_without_a_zone_says_so() -> None:

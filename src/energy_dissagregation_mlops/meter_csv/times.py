@@ -34,6 +34,7 @@ class Calendar:
         name = "UTC" if layout.in_utc else layout.time_zone
         self._clock = LocalClock(name, newest_first=newest_first, sample_period=period)
         self._implausible: float | None = None
+        self._unreadable = ""
         self.num_skipped = 0  # rows at times that the clocks skipped
 
     @property
@@ -45,6 +46,9 @@ class Calendar:
         """Times, s since 1970 UTC, of the rows that are chosen; NaN for others and unusable ones."""
         found = moments(rows, self._layout.time, day_first=self._layout.day_first)
         local = np.where(chosen, found.local, np.nan)
+        if not self._unreadable and (odd := np.flatnonzero(chosen & np.isnan(local))).size:
+            cells = (rows.cells(index).take(odd[:1]).strings()[0] for index in self._layout.time)
+            self._unreadable = b" ".join(cells).decode(self._layout.dialect.encoding, "replace")
         utc = local - found.ahead
         if (naive := np.flatnonzero(~np.isnan(local) & np.isnan(found.ahead))).size:
             utc[naive] = self.from_local(local[naive])
@@ -65,9 +69,9 @@ class Calendar:
         return utc
 
     def complaint(self) -> str:
-        """The first implausible time, for a message; empty where there was none."""
+        """The first time that can't be used, for a message; empty where there was none."""
         if self._implausible is None:
-            return ""
+            return f" (one is {self._unreadable!r})" if self._unreadable else ""
         try:
             date = f"{datetime.fromtimestamp(self._implausible, UTC):%Y-%m-%d}"
         except (OverflowError, ValueError, OSError):

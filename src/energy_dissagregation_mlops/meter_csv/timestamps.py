@@ -52,6 +52,7 @@ _PATTERNS = tuple(
         f"{_CLOCK}({_ZONE})?",
     )
 )
+_FURTHEST = 14 * 3600.0  # s that a clock is ahead of UTC, or behind: Kiritimati's
 _EPOCH_UNITS = {9: 1, 10: 1, 13: 10**3, 16: 10**6, 19: 10**9}  # digits to units a second
 
 
@@ -126,8 +127,8 @@ def parse(cells: Cells, *, day_first: bool = True) -> Moments:
     local = np.full(len(cells.start), np.nan)
     ahead = np.full(len(cells.start), np.nan)
     for template, rows, matrix in _by_shape(cells):
-        local[rows] = _local(template, matrix, day_first)
         ahead[rows] = _ahead(template, matrix)
+        local[rows] = np.where(np.abs(ahead[rows]) > _FURTHEST, np.nan, _local(template, matrix, day_first))
     return Moments(local=local, ahead=ahead)
 
 
@@ -230,4 +231,5 @@ def _ahead(template: _Template, matrix: ByteArray) -> DoubleArray:
     if not template.zone:
         return np.full(len(matrix), np.nan)
     hour, minute = _digits(matrix, template, "zone_hour"), _digits(matrix, template, "zone_minute")
+    minute = np.where(minute < 60, minute, 60 * 24)  # no clock's
     return (hour * 3600.0 + minute * 60.0) * (-1 if template.zone.startswith("-") else 1)

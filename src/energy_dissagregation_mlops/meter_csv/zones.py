@@ -10,6 +10,7 @@ Shapes: T rows.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
@@ -25,6 +26,8 @@ FIRST_YEAR, END_YEAR = 1990, 2100
 EARLIEST = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC).timestamp()
 LATEST = datetime(END_YEAR, 1, 1, tzinfo=UTC).timestamp()
 
+# In the same folder as zones: this machine's own, one without a clock, and clocks that count leap seconds.
+_NO_PLACE = re.compile(r"(localtime|posixrules|Factory)$|(posix|right)/")
 _STEP_BACK = 60.0
 _HOUR = 3600.0
 
@@ -36,11 +39,12 @@ def zone(name: str) -> ZoneInfo:
         UnknownNameError: there is no such zone.
     """
     try:
-        return ZoneInfo(name)
+        if not _NO_PLACE.match(name):
+            return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         pass
     core = name.lower().replace(" ", "_")
-    known = sorted(available_timezones())
+    known = sorted(one for one in available_timezones() if not _NO_PLACE.match(one))
     near = [one for one in known if core and (core in one.lower() or one.lower() in core)] or ["UTC"]
     raise UnknownNameError("time zone", name, near[:8], "expected an IANA name such as Europe/London")
 
