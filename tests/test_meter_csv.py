@@ -171,6 +171,95 @@ def test_a_shelly_s_total_is_its_mains() -> None:
     assert meter.meters[0].channels[0].key == "total_act_power"
 
 
+def kwh_of_mains(meter: MeterCsv) -> float:
+    """Energy of all that is added up, where readings are evenly spaced."""
+    powers = [power for one in meter.meters[0].channels for power in watts(meter, one.key)]
+    return sum(powers) * meter.layout.sample_period / 3.6e6
+
+
+def test_an_iotawatt_s_two_mains_are_added_up_and_its_circuits_are_not() -> None:
+    meter = opened(
+        "Time,Main1,Main2,Dryer\n2024-01-01 00:00:00,300.5,120.25,0\n2024-01-01 00:00:05,310.5,121.25,0\n"
+    )
+    assert [channel.key for channel in meter.meters[0].channels] == ["Main1", "Main2"]
+    assert watts(meter, "Main1") == [300.5, 310.5] and watts(meter, "Main2") == [120.25, 121.25]
+
+
+def test_a_shelly_pro_3em_s_own_csv_is_energy_of_each_minute_in_wh() -> None:
+    meter = opened(
+        "timestamp,a_total_act_energy,a_total_act_ret_energy,a_max_act_power,a_avg_voltage,"
+        "b_total_act_energy,b_total_act_ret_energy,b_max_act_power,b_avg_voltage\n"
+        "1704067200,2.5,0,800,230.1,1.0,0,80,230.2\n1704067260,2.0,0,700,230.3,0.5,0,80,230.4\n"
+        "1704067320,3.0,0,900,230.3,1.0,0,80,230.4\n"
+    )
+    a, b = meter.meters[0].channels
+    assert (a.key, b.key) == ("a_total_act_energy", "b_total_act_energy")
+    assert meter.layout.series[0].unit is Unit.WH and meter.layout.series[0].form is Form.INTERVAL
+    assert watts(meter, a.key) == [150.0, 120.0, 180.0] and watts(meter, b.key) == [60.0, 30.0, 60.0]
+
+
+HOMEWIZARD = (
+    "time,Import T1 kWh,Import T2 kWh,Export T1 kWh,Export T2 kWh,L1 max W,L2 max W,L3 max W\n"
+    "2024-01-01 06:15,1000.000,2000.000,5,7,900,0,0\n"
+    "2024-01-01 06:30,1000.100,2000.000,5,7,900,0,0\n"
+    "2024-01-01 06:45,1000.300,2000.000,5,7,900,0,0\n"
+    "2024-01-01 07:00,1000.400,2000.000,5,7,900,0,0\n"
+    "2024-01-01 07:15,1000.400,2000.200,5,7,900,0,0\n"
+    "2024-01-01 07:30,1000.400,2000.250,5,7,900,0,0\n"
+)
+
+
+def test_a_homewizard_p1_s_two_tariffs_are_two_counters() -> None:
+    meter = opened(HOMEWIZARD)
+    assert [one.form for one in meter.layout.series] == [Form.COUNTER, Form.COUNTER]
+    # 0.1 kWh in a quarter of an hour is 400 W. The low tariff ends at seven.
+    assert watts(meter, "Import T1 kWh") == pytest.approx([400, 800, 400, 0, 0])
+    # 0.2 kWh after 45 minutes at rest are shared by the hour, as a slow counter's are.
+    assert watts(meter, "Import T2 kWh") == pytest.approx([200, 200, 200, 200, 200])
+    assert kwh_of_mains(meter) == pytest.approx(0.4 + 0.25)
+
+
+def test_each_tariff_s_counter_may_start_again_by_itself() -> None:
+    meter = opened(
+        "time,Import T1 kWh,Import T2 kWh\n"
+        "2024-01-01 00:00,10.5,7.0\n2024-01-01 00:15,10.6,7.1\n2024-01-01 00:30,10.7,7.2\n"
+        "2024-01-01 00:45,10.8,0.0\n2024-01-01 01:00,10.9,0.1\n" + "".join(
+            f"2024-01-01 {hour:02}:00,{10.9 + 0.1 * (hour - 1):.1f},{0.1 * hour:.1f}\n" for hour in range(2, 24)
+        )
+    )  # fmt: skip
+    assert not np.isnan(watts(meter, "Import T1 kWh")).any()
+    found = watts(meter, "Import T2 kWh")
+    assert np.isnan(found[2]) and not np.isnan(found[3:]).any()
+    assert [meter.tallies[f"Import T{n} kWh"].resets for n in (1, 2)] == [0, 1]
+
+
+def test_a_counter_that_stands_still_where_a_file_begins_is_no_energy_of_each_interval() -> None:
+    # Read every second, the first lines are of the day tariff alone.
+    rows = "".join(
+        f"{1704067200 + n},{1000 + n // 3600 / 100:.2f},{2000 + n // 18_000:.2f}\n" for n in range(20_000)
+    )
+    meter = opened(f"time,Import T1 kWh,Import T2 kWh\n{rows}")
+    assert [one.form for one in meter.layout.series] == [Form.COUNTER, Form.COUNTER]
+    assert sum(watts(meter, "Import T2 kWh")) / 3.6e6 == pytest.approx(1)
+    alone = opened(
+        "time,Import kWh\n" + "".join(f"{1704067200 + n},{2000 + n // 18_000}\n" for n in range(20_000))
+    )
+    assert alone.layout.series[0].form is Form.COUNTER
+
+
+def test_energy_that_is_the_same_in_each_interval_is_no_counter() -> None:
+    rows = "".join(f"2024-01-01 0{n}:00,0.25\n" for n in range(9))
+    assert watts(opened(f"time,kWh\n{rows}")) == [250.0] * 9
+
+
+@pytest.mark.parametrize("said", ["left,right", "left, Right", "right,left"])
+def test_columns_that_a_person_names_are_added_up(said: str) -> None:
+    meter = opened("time,left,right,power\n1700000000,1,20,3\n1700000060,2,30,4\n", mains=said)
+    assert sorted(channel.key for channel in meter.meters[0].channels) == ["left", "right"]
+    with pytest.raises(UnknownNameError, match="no column 'middle'"):
+        opened("time,left,right\n1700000000,1,20\n1700000060,2,30\n", mains="left,middle")
+
+
 @pytest.mark.parametrize(
     ("header", "mains"),
     [

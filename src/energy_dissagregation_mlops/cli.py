@@ -57,7 +57,11 @@ TimeColumnOption = Annotated[
     str | None, typer.Option("--time-column", help="The column of times in your own file.")
 ]
 MainsColumnOption = Annotated[
-    str | None, typer.Option("--mains-column", help="The column of the mains in your own file.")
+    list[str] | None,
+    typer.Option(
+        "--mains-column",
+        help="The column of the mains in your own file; repeat it for phases or tariffs, to be added up.",
+    ),
 ]
 ApplianceColumnOption = Annotated[
     list[str] | None,
@@ -653,7 +657,7 @@ def _open(path: Path, kind: str | None, columns: Columns, name: str | None = Non
 
 def _columns(
     time: str | None,
-    mains: str | None,
+    mains: list[str] | None,
     appliances: list[str] | None,
     unit: str | None,
     zone: str | None,
@@ -662,7 +666,12 @@ def _columns(
     from energy_dissagregation_mlops import choices
 
     return choices.columns(
-        time=time, mains=mains, appliances=appliances or [], unit=unit, zone_name=zone, day_first=day_first
+        time=time,
+        mains=",".join(mains or []) or None,
+        appliances=appliances or [],
+        unit=unit,
+        zone_name=zone,
+        day_first=day_first,
     )
 
 

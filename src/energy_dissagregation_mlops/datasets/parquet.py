@@ -22,10 +22,10 @@ from energy_dissagregation_mlops.appliances import appliance
 from energy_dissagregation_mlops.errors import DataError, UnknownNameError
 from energy_dissagregation_mlops.meter_csv import Columns, Dialect, Form, Layout, Series, Tally, Unit
 from energy_dissagregation_mlops.meter_csv.cells import MAX_NUMBER, DoubleArray
-from energy_dissagregation_mlops.meter_csv.columns import appliance_of, mains_of, named, time_rank
+from energy_dissagregation_mlops.meter_csv.columns import appliance_of, listed, mains_of, named, time_rank
 from energy_dissagregation_mlops.meter_csv.energy import Watts
 from energy_dissagregation_mlops.meter_csv.explore import steps_of
-from energy_dissagregation_mlops.meter_csv.sniff import form_of
+from energy_dissagregation_mlops.meter_csv.sniff import form_of, with_still_counters
 from energy_dissagregation_mlops.meter_csv.tally import close, parts
 from energy_dissagregation_mlops.meter_csv.times import Calendar
 from energy_dissagregation_mlops.meter_csv.zones import LATEST, zone
@@ -155,7 +155,8 @@ class ParquetTable:
 
     def _mains(self) -> list[Series]:
         if self._columns.mains is not None:
-            return [self._series(MAINS, self._columns.mains)]
+            names = listed(self._columns.mains, self._schema.names)
+            return [self._series(MAINS, name) for name in names]
         taken = {column for _, column in self._named_appliances()}
         names = [name for name in self._numeric if name not in taken]
         best = mains_of(names, self._schema.names, str(self.path))
@@ -185,7 +186,7 @@ class ParquetTable:
     def _settled(self, layout: Layout) -> Layout:
         """The layout with what the first rows show: their direction, their distance, counters."""
         calendar = Calendar(layout)
-        found = []
+        found, seen = [], []
         for one in layout.series:
             batch = next(self._batches(one.column, _SAMPLE_ROWS), None)
             if batch is None or not len(batch):
@@ -202,7 +203,9 @@ class ParquetTable:
                     f"{self.path}: expected a series of readings, found one time; give a longer file"
                 )
             found.append(replace(one, form=form))
-        return replace(layout, newest_first=newest_first, sample_period=period, series=tuple(found))
+            seen.append(values)
+        series = with_still_counters(found, seen, period=period)
+        return replace(layout, newest_first=newest_first, sample_period=period, series=series)
 
     def _utc(self, column: pa.Array, calendar: Calendar) -> DoubleArray:
         if not pa.types.is_timestamp(column.type):

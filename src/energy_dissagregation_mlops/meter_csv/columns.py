@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -52,7 +52,7 @@ class Columns:
     """What a person says of their own file; None and () leave it to be guessed."""
 
     time: str | None = None
-    mains: str | None = None
+    mains: str | None = None  # or several, with commas between: they are added up
     appliances: tuple[tuple[str, str], ...] = ()  # (appliance, column): these and no others
     unit: Unit | None = None  # of the mains, and of appliances whose header names none
     time_zone: str | None = None  # IANA name for times that name no zone; UTC
@@ -80,13 +80,20 @@ _UNITS = dict.fromkeys(("w", "watt", "watts", "va"), Unit.W)
 _UNITS |= dict.fromkeys(("kw", "kilowatt", "kilowatts", "kwatt", "kwatts", "kva"), Unit.KW)
 _UNITS |= {"wh": Unit.WH, "kwh": Unit.KWH}
 _UNIT = re.compile(r"(?<![A-Za-z])k?(wh?|va|watts?)(?![A-Za-z])", re.IGNORECASE)
-_FOREIGN_UNIT = re.compile(r"[\[(]\s*(m?[av]|k?var|hz|°?[cf]|%)\s*[\])]", re.IGNORECASE)
-_PHASES = frozenset(("a", "b", "c", "l1", "l2", "l3", "1", "2", "3"))
+_FOREIGN_UNIT = re.compile(r"[\[(]\s*(m?[av]|k?var|hz|°?[cf]|%)\s*[\])]|/\s*kwh", re.IGNORECASE)
+_LINES, _LETTERS, _NUMBERS = ("l1", "l2", "l3"), ("a", "b", "c"), ("1", "2", "3")  # of phases
+_TARIFFS = (
+    *(("t1", "t2", "t3", "t4"), ("ht", "nt"), ("hp", "hc"), ("day", "night")),
+    *(("peak", "offpeak"), ("high", "low"), ("normal", "low")),
+)
+_PARTS = (_LINES, _LETTERS, _NUMBERS, *_TARIFFS)
+_PHASE = frozenset(("phase", "leg"))
+_ANY_PART = frozenset(part for parts in _PARTS for part in parts)
 # What stands in the name of a power without saying whose it is.
 _FILLERS = frozenset(
     (
         *("power", "energy", "active", "apparent", "real", "sensor", "meter", "plug", "socket"),
-        *("usage", "mean", "avg", "average"),
+        *("usage", "mean", "avg", "average", "act", "aprt"),
     )
 )
 _TIMES = (
@@ -100,16 +107,38 @@ _MAINS = (
     *("mains", "aggregate", "total", "whole", "household"),
     *(f"{word} alone" for word in _USES),
     *("grid", "import", "main", "site", "house", "home"),
-    *("power", "watts", "load", "consumption", "demand", "use", "usage", "energy", "kwh", "w", "kw", "wh"),
+    *("power", "watts", "load", "consumption", "demand", "use", "usage", "energy"),
+    *("phase", "kwh", "w", "kw", "wh"),
     *("watt", "state", "value", "reading", "readings", "wert", "leistung", "verbrauch"),
 )
+_KNOWN = frozenset((*_MAINS, *_FILLERS, *_UNITS)) - {"plug", "socket", "house", "home", "site"}
+# With one of these, numbers count phases or tariffs; with less they could count plugs.
+_TELLING = frozenset(
+    (
+        *("mains", "aggregate", "total", "whole", "household", "grid", "import", "main"),
+        *("consumption", "verbrauch"),
+    )
+)
+_LESS_TELLING = frozenset(("max", "min", "fund"))  # beside the mean, or the whole
 # Columns that hold numbers of another kind.
 _OTHERS = frozenset(
     (
         *("voltage", "volt", "volts", "current", "amps", "ampere", "frequency", "hz", "pf", "factor"),
         *("temperature", "temp", "humidity", "cost", "price", "tariff", "tax", "rate", "status", "missing"),
         *("stuck", "issues", "id", "index", "entity", "reactive", "var", "kvar", "export", "exported"),
-        *("returned", "self", "solar", "pv", "production", "produced", "generation", "generated"),
+        *(
+            "returned",
+            "ret",
+            "react",
+            "einspeisung",
+            "self",
+            "solar",
+            "pv",
+            "production",
+            "produced",
+            "generation",
+            "generated",
+        ),
         *("battery", "gas", "water", "num", "rssi", "end"),
     )
 )
@@ -119,11 +148,16 @@ _OTHERS = frozenset(
 def named(name: str) -> Named:
     """A header's name taken apart: words, unit, and which power it is."""
     # Units keep together: the capital inside kWh begins no word.
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", _UNIT.sub(lambda found: found.group().lower(), name))
-    words = tuple(re.findall(r"[^\W_]+", spaced.lower()))
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", _UNIT.sub(lambda found: found.group().lower(), name)).lower()
+    spaced = re.sub(r"off[\W_]?peak", "offpeak", re.sub(r"tarif+[\W_]*(?=\d)", "t", spaced))
+    spaced = re.sub(r"([^\W\d_]{3,})(?=\d+(?![^\W_]))", r"\1 ", spaced)  # Main1 is main 1, but not L1
+    words = tuple(re.findall(r"[^\W_]+", spaced))
     units = [_UNITS[word] for word in words if word in _UNITS]
-    apparent = {"apparent", "va", "kva"} & set(words)
-    quantity = Quantity.APPARENT if apparent else Quantity.ACTIVE if "active" in words else Quantity.UNKNOWN
+    if "act" in words and "power" not in words:
+        units.insert(0, Unit.WH)  # as Shelly counts
+    apparent = {"apparent", "aprt", "va", "kva"} & set(words)
+    active = {"active", "act"} & set(words)
+    quantity = Quantity.APPARENT if apparent else Quantity.ACTIVE if active else Quantity.UNKNOWN
     foreign = bool(_OTHERS & set(words) or _FOREIGN_UNIT.search(name))
     return Named(words=words, unit=units[-1] if units else None, quantity=quantity, is_foreign=foreign)
 
@@ -149,29 +183,85 @@ def _mains_rank(name: str) -> int | None:
     if about.is_foreign:
         return None
     words = set(about.words)
+    words |= {"phase"} if words & {*_LINES, *_PHASE} else set()
     if words <= {*_MAINS, *_USES, *_FILLERS, *_UNITS} - {"grid", "import"}:
         words |= {f"{word} alone" for word in words}
     return min((rank for rank, word in enumerate(_MAINS) if word in words), default=len(_MAINS))
 
 
 def mains_of(numeric: Sequence[str], header: Sequence[str], where: str) -> list[str]:
-    """The name of the mains' column, or of each of its phases, which are added up.
+    """The name of the mains' column, or of each of its phases or tariffs, which are added up.
 
     Raises:
         DataError: none could be it, or several could.
     """
     ranks = [(rank, name) for name in numeric if (rank := _mains_rank(name)) is not None]
     best = [name for rank, name in ranks if rank == min(ranks)[0]]
-    if len(best) == 1 or _are_phases(best):
-        return best
+    if meant := _meant(best):
+        return meant
     listed = ", ".join(best or header)
     found = f"{listed} could each be the mains" if best else f"no column of power was found among {listed}"
-    raise DataError(f"{where}: {found}; name the mains column")
+    raise DataError(
+        f"{where}: {found}; name the mains column, or several, with commas between, to be added up"
+    )
 
 
-def _are_phases(names: Sequence[str]) -> bool:
-    words = [named(name).words for name in names]
-    cores = {tuple(word for word in one if word not in _PHASES) for one in words}
-    if cores == {("column",)}:  # of a file without a header
+def _meant(names: Sequence[str]) -> list[str]:
+    """The one column that names of one rank mean, or all its phases or tariffs; none where they leave a doubt."""
+    telling = [name for name in names if named(name).quantity is not Quantity.APPARENT] or names
+    telling = [name for name in telling if not _LESS_TELLING & set(named(name).words)] or telling
+    if len(telling) <= 1:
+        return list(telling)
+    groups: dict[tuple[str, ...], dict[str, str]] = {}  # alike but for one word: that word, and the name
+    for name in telling:
+        words = named(name).words
+        for place in (place for place, word in enumerate(words) if word in _ANY_PART):
+            groups.setdefault((*words[:place], "", *words[place + 1 :]), {})[words[place]] = name
+    found = [(words, parts) for words, parts in groups.items() if len(parts) > 1 and _are_parts(words, parts)]
+    if len(found) != 1:
+        return []
+    words, parts = found[0]
+    rest = [name for name in telling if name not in parts.values()]
+    if len(rest) == 1 and _core(named(rest[0]).words) == _core(words):
+        return rest  # their total
+    return [] if rest else list(parts.values())
+
+
+def _core(words: Sequence[str]) -> set[str]:
+    return set(words) - _FILLERS - _UNITS.keys() - _PHASE - {""}
+
+
+def _are_parts(words: Sequence[str], parts: Iterable[str]) -> bool:
+    """Whether columns whose names differ by these words alone are sure to be phases or tariffs of one meter."""
+    family = next((family for family in _PARTS if set(parts) <= set(family)), None)
+    others = set(words) - {""}
+    if family is None:
         return False
-    return len(cores) == 1 and all(_PHASES & set(one) for one in words)
+    if family in _TARIFFS:
+        return bool(others & {"kwh", "wh", "energy", "import", "consumption", "verbrauch"})
+    if family is _LINES or others & {*_PHASE, "mains"}:
+        return True
+    if family is _LETTERS:
+        return "channel" in others or (bool(others) and others <= _KNOWN)
+    return bool(others & _TELLING) and others <= _KNOWN
+
+
+def listed(said: str, header: Sequence[str]) -> list[str]:
+    """The columns that a person names, with commas between; a comma may also be part of a name.
+
+    A name that is no column's comes back as it is.
+    """
+    spellings = {name.strip().lower(): name for name in reversed(header)}
+    spellings |= {name.strip(): name for name in reversed(header)}
+    pieces, names, place = said.split(","), list[str](), 0
+    while place < len(pieces):
+        for stop in range(len(pieces), place, -1):
+            text = ",".join(pieces[place:stop]).strip()
+            if name := spellings.get(text) or spellings.get(text.lower()):
+                break
+        else:
+            name, stop = pieces[place].strip(), place + 1
+        names.append(name)
+        place = stop
+    known = [name for name in dict.fromkeys(names) if name]
+    return known if any(name in header for name in known) else [said]

@@ -187,19 +187,17 @@ def _with_steps(layout: Layout, rows: Rows, columns: Columns, where: str) -> Lay
     newest_first, period = steps_of(time[chosen])
     _check_one_meter(layout, rows, chosen, time[chosen].tolist(), where)
 
-    def settled(one: Series) -> Series:
-        values = numbers(rows.cells(one.index), layout.dialect.decimal).value[chosen]
+    values = [numbers(rows.cells(one.index), layout.dialect.decimal).value[chosen] for one in layout.series]
+
+    def settled(one: Series, found: DoubleArray) -> Series:
         known = columns.unit is not None or named(one.column).unit is not None
-        form = sniff.form_of(one, values[::-1] if newest_first else values, unit_known=known, where=where)
-        if form is Form.INTERVAL and period == 0:
-            raise DataError(
-                f"{where}: expected a series of readings, found one row with a time; give a longer file"
-            )
+        form = sniff.form_of(one, found[::-1] if newest_first else found, unit_known=known, where=where)
         return replace(one, form=form)
 
-    return replace(
-        layout,
-        newest_first=newest_first,
-        sample_period=period,
-        series=tuple(settled(one) for one in layout.series),
-    )
+    series = tuple(settled(one, found) for one, found in zip(layout.series, values, strict=True))
+    series = sniff.with_still_counters(series, values, period=period)
+    if period == 0 and any(one.form is Form.INTERVAL for one in series):
+        raise DataError(
+            f"{where}: expected a series of readings, found one row with a time; give a longer file"
+        )
+    return replace(layout, newest_first=newest_first, sample_period=period, series=series)

@@ -22,12 +22,14 @@ from energy_dissagregation_mlops.meter_csv.columns import (
     Form,
     Unit,
     appliance_of,
+    listed,
     mains_of,
     named,
     time_rank,
 )
 from energy_dissagregation_mlops.meter_csv.layout import Dialect, Series
 from energy_dissagregation_mlops.meter_csv.timestamps import Kind, kind_of
+from energy_dissagregation_mlops.signals import MAX_MAINS_POWER
 from energy_dissagregation_mlops.vocabulary import MAINS
 
 _DELIMITERS = (",", ";", "\t", "|", " ")
@@ -224,7 +226,7 @@ def find_entity(sample: Sample) -> int | None:
 
 
 def find_mains(sample: Sample, columns: Columns, taken: set[int], where: str) -> list[int]:
-    """The column of the mains, or one for each of its phases.
+    """The column of the mains, or one for each of its phases or tariffs.
 
     Raises:
         DataError: none could be it, or several could.
@@ -232,7 +234,7 @@ def find_mains(sample: Sample, columns: Columns, taken: set[int], where: str) ->
     """
     header = sample.dialect.header
     if columns.mains is not None:
-        return [column_index(sample, columns.mains)]
+        return [column_index(sample, name) for name in listed(columns.mains, header)]
     open_ = [index for index in range(len(header)) if index not in taken]
     numeric = [index for index in open_ if sample.is_numeric(index)]
     if not numeric:
@@ -289,3 +291,21 @@ def form_of(series: Series, values: DoubleArray, *, unit_known: bool, where: str
             f"{np.nanmax(values):g}: if it is a meter's counter say its unit, kWh or Wh; if it is power say W"
         )
     return Form.POWER
+
+
+def with_still_counters(
+    found: Sequence[Series], values: Sequence[DoubleArray], *, period: float
+) -> tuple[Series, ...]:
+    """The series with what stood still so far and can only be a counter: beside one, or too much for ``period`` s."""
+    counted = {one.name for one in found if one.form is Form.COUNTER}
+
+    def is_counter(one: Series, numbers: DoubleArray) -> bool:
+        known = numbers[~np.isnan(numbers)]
+        if not (one.unit.is_energy and len(known) and (known == known[0]).all()):
+            return False
+        return one.name in counted or known[0] * one.unit.factor > MAX_MAINS_POWER * period
+
+    return tuple(
+        replace(one, form=Form.COUNTER) if is_counter(one, numbers) else one
+        for one, numbers in zip(found, values, strict=True)
+    )

@@ -127,7 +127,9 @@ class CsvOptions(Options):
 
     time_column: str | None = Field(default=None, max_length=200, description="the column of times; guessed")
     mains_column: str | None = Field(
-        default=None, max_length=200, description="the column of the mains; guessed"
+        default=None,
+        max_length=600,
+        description="the column of the mains, or several with commas between, to be added up; guessed",
     )
     unit: Unit | None = Field(default=None, description="of the mains; guessed")
     day_first: bool | None = Field(
