@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from energy_dissagregation_mlops.errors import DataError, EdmlopsError, UnknownNameError
 from energy_dissagregation_mlops.meter_csv import Columns, Form, MeterCsv, Unit
-from energy_dissagregation_mlops.vocabulary import Quantity
+from energy_dissagregation_mlops.vocabulary import Quantity, Remarks
 
 
 def opened(text: str | bytes, **columns: object) -> MeterCsv:
@@ -415,6 +415,42 @@ def test_a_layout_can_be_shown() -> None:
         "time: 'time', UTC where it names no zone, every 60 s",
         "mains: 'power', power in W",
     ]
+
+
+# --- what is said of the readings ---------------------------------------------------------------------
+
+
+def remarks(meter: MeterCsv) -> Remarks:
+    for channel in meter.meters[0].channels:
+        list(meter.read(channel.key))
+    return meter.remarks
+
+
+def test_what_was_added_up_is_said_where_nobody_asked_for_it() -> None:
+    text = "time,Main1,Main2\n1700000000,1,20\n1700000060,2,30\n"
+    assert remarks(opened(text)).notes == (
+        "The mains is the sum of 2 columns: Main1, Main2. If it is not, name its column.",
+    )
+    assert remarks(opened(text, mains="Main1,Main2")).notes == ()
+    assert remarks(opened(text, mains="Main1")).notes == ()
+
+
+def test_what_was_left_out_of_a_file_is_said() -> None:
+    rows = "".join(f"2024-03-31 0{n // 6}:{n % 6}0,{n},0\n" for n in range(36))
+    more = "2024-03-31 06:00,40,1\nyesterday,41,0\n2024-03-31 06:20,1,0\n2024-03-31 06:30,2,0\n"
+    meter = opened(f"time,kWh,missing\n{rows}{more}", time_zone="Europe/London")
+    assert remarks(meter).notes == (
+        "1 rows have no usable time and are left out.",
+        "1 rows are marked as missing by another column.",
+        "6 readings lie in an hour that the clocks skip in spring and are left out.",
+        "The counter fell 1 times: those intervals are missing.",
+    )
+
+
+def test_the_coarsest_of_several_counters_is_the_one_to_know_of() -> None:
+    rows = "".join(f"{1700000000 + 60 * n},{n // 3 / 100:.3f},{n // 2 / 1000:.3f}\n" for n in range(90))
+    meter = opened(f"time,Import T1 kWh,Import T2 kWh\n{rows}")
+    assert remarks(meter).energy_step == pytest.approx(36_000)
 
 
 # --- energy -------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from energy_dissagregation_mlops.bundle import Bundle
+from energy_dissagregation_mlops.datasets.tabular import Tabular
 from energy_dissagregation_mlops.errors import ConfigError, DataError
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.inference.mains import MainsSeries
@@ -179,3 +180,22 @@ def test_all_tables_leave_out_what_is_probably_not_there(calibrated: Bundle, tmp
     np.testing.assert_allclose(table["other"] + table["fridge"], power)
     np.testing.assert_allclose(daily["other_kwh"] + daily["fridge_kwh"], daily["mains_kwh"])
     assert set(uses["appliance"]) <= {"fridge"}
+
+
+def test_the_notes_tell_of_what_was_added_up_and_of_a_coarse_counter(
+    calibrated: Bundle, tmp_path: Path
+) -> None:
+    rows = "".join(f"{T0 + 60 * n:.0f},{n // 4 / 100:.2f},{n // 5 / 100:.2f}\n" for n in range(5000))
+    path = tmp_path / "home.csv"
+    path.write_text(f"time,Import T1 kWh,Import T2 kWh\n{rows}")
+    disaggregator = Disaggregator.load(calibrated)
+    mains = read_mains(Tabular(path), 1, disaggregator)
+    result = predict(mains, disaggregator, tmp_path / "out.parquet", zone=ZoneInfo("UTC"))
+    assert any("sum of 2 columns: Import T1 kWh, Import T2 kWh" in note for note in result.notes)
+    assert any(
+        "counts in steps of 10 Wh (0.01 kWh): over 1 min that is 600 W" in note for note in result.notes
+    )
+    # What such steps hide is not said to be absent.
+    assert result.absent == () and result.presence == [None, None]
+    with pytest.raises(ConfigError, match="leave out --intervals"):
+        predict(mains, disaggregator, tmp_path / "b.csv", zone=ZoneInfo("UTC"), intervals=True)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -24,12 +24,13 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from energy_dissagregation_mlops.activations import Activation
+from energy_dissagregation_mlops.datasets.tabular import Tabular
 from energy_dissagregation_mlops.errors import ConfigError, DataError
 from energy_dissagregation_mlops.files import atomic_file
 from energy_dissagregation_mlops.inference.calibrated import Calibrated, without
 from energy_dissagregation_mlops.inference.disaggregator import BLOCK, Disaggregator
 from energy_dissagregation_mlops.inference.mains import MainsSeries, doubt, mains_series
-from energy_dissagregation_mlops.inference.quality import is_judged, notes, notes_on
+from energy_dissagregation_mlops.inference.quality import is_judged, notes, notes_on, step_power
 from energy_dissagregation_mlops.inference.summary import DayEnergy, Summary
 from energy_dissagregation_mlops.intervals import Interval
 from energy_dissagregation_mlops.vocabulary import (
@@ -90,7 +91,7 @@ def read_mains(
     doubted = None if unit_known else doubt(mains, sample_period=disaggregator.card.sample_period)
     if doubted is not None:
         logger.warning("%s: %s", dataset.path, doubted)
-    return mains
+    return replace(mains, remarks=dataset.remarks) if isinstance(dataset, Tabular) else mains
 
 
 def predict(
@@ -122,6 +123,7 @@ def predict(
         if intervals:
             raise ConfigError(
                 f"{card.reference} knows no intervals for readings like these, a sample every {mains.source_period:g} s, "
+                f"in steps of {step_power(mains, card.sample_period):,.0f} W, "
                 f"{mains.counts.negative:,} below 0 W: leave out --intervals"
             )
     summary = Summary.of(card.appliances, sample_period=card.sample_period, zone=zone, calibrated=calibrated)

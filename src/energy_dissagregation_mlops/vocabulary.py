@@ -49,6 +49,19 @@ class Readings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Remarks:
+    """What whoever read a file has to say of its readings."""
+
+    notes: tuple[str, ...] = ()  # sentences for a person
+    energy_step: float | None = (
+        None  # J that a counter counts in; None where there is none, or nobody can tell
+    )
+
+
+NO_REMARKS = Remarks()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
     """One measured signal of a raw file: where it lies there, and what it measures."""
 

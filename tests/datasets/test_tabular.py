@@ -175,3 +175,24 @@ def test_a_real_home_written_as_csv_reads_the_same(tmp_path: Path) -> None:
     times, found = read(Tabular(tmp_path / "home.csv"))
     assert times == expected[:20_000]
     np.testing.assert_allclose(found, power[:20_000], rtol=1e-6)
+
+
+def test_a_csv_and_a_parquet_of_the_same_counters_are_told_alike(tmp_path: Path) -> None:
+    time, low, high = 1_700_000_000 + 60 * np.arange(90), np.arange(90) // 3 / 100, np.full(90, 2000.0)
+    path = tmp_path / "a.csv"
+    pd.DataFrame({"time": time, "Import T1 kWh": low, "Import T2 kWh": high}).to_csv(path, index=False)
+    names = {"time": time, "Import T1 kWh": low, "Import T2 kWh": high}
+    for data in (Tabular(path), Tabular(parquet(tmp_path / "a.parquet", **names))):
+        mains = data.meters(1)[0]
+        joules = [60 * sum(part.power.sum() for part in data.read(1, channel)) for channel in mains.channels]
+        assert joules == pytest.approx([0.29 * 3.6e6, 0])
+        assert data.remarks.energy_step == pytest.approx(36_000)
+        assert "sum of 2 columns: Import T1 kWh, Import T2 kWh" in data.remarks.notes[0]
+
+
+def test_columns_of_a_parquet_are_added_up_as_they_are_named(tmp_path: Path) -> None:
+    path = parquet(tmp_path / "a.parquet", time=[1_700_000_000, 1_700_000_060], left=[1, 2], right=[3, 4])
+    mains = Tabular(path, columns=Columns(mains="left, right")).meters(1)[0]
+    assert [channel.key for channel in mains.channels] == ["left", "right"]
+    with pytest.raises(UnknownNameError, match="no column 'middle'"):
+        Tabular(path, columns=Columns(mains="left,middle"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC
 
 import numpy as np
@@ -12,7 +13,7 @@ from energy_dissagregation_mlops.inference.mains import MainsSeries, mains_serie
 from energy_dissagregation_mlops.inference.quality import is_judged, known_share, notes, notes_on
 from energy_dissagregation_mlops.inference.summary import Summary
 from energy_dissagregation_mlops.signals import Counts
-from energy_dissagregation_mlops.vocabulary import Disaggregation, Readings
+from energy_dissagregation_mlops.vocabulary import Disaggregation, Readings, Remarks
 
 from .test_mains import disaggregator
 
@@ -40,6 +41,37 @@ def test_doubts_are_not_known_of_coarse_readings_nor_of_a_home_that_exports(
 ) -> None:
     assert is_judged(mains, period=60) is judged
     assert any("is not known for such readings" in note for note in notes(mains, period=60)) is not judged
+
+
+@pytest.mark.parametrize(("watt_hours", "source_period", "told"), [
+    (10, 60.0, "steps of 10 Wh (0.01 kWh): over 1 min that is 600 W"),
+    (1, 10.0, "steps of 1 Wh (0.001 kWh): over 1 min that is 60 W"),
+    (1, 300.0, None), (0.3, 60.0, None), (100, 1800.0, "over 30 min that is 200 W"), (100, 60.0, "that is 6,000 W"),
+])  # fmt: skip
+def test_a_counter_that_is_too_coarse_for_small_loads_is_told_and_gets_no_verdict(
+    watt_hours: float, source_period: float, told: str | None
+) -> None:
+    mains = replace(series(source_period), remarks=Remarks(energy_step=watt_hours * 3600))
+    found = [note for note in notes(mains, period=60) if "counts in steps" in note]
+    assert len(found) == (told is not None)
+    assert told is None or told in found[0]
+    assert is_judged(mains, period=60) is (told is None and source_period == 60.0)
+
+
+@pytest.mark.parametrize(("watt_hours", "missed"), [
+    (0.5, "fridge"), (1, "fridge, washing machine, microwave"), (10, "fridge, washing machine, microwave, dishwasher"),
+])  # fmt: skip
+def test_what_coarse_steps_hide_is_named(watt_hours: float, missed: str) -> None:
+    mains = replace(series(), remarks=Remarks(energy_step=watt_hours * 3600))
+    assert any(
+        f"part or all of what these use is missed: {missed}. " in note for note in notes(mains, period=60)
+    )
+
+
+def test_what_the_reader_says_is_told_first() -> None:
+    mains = replace(series(missing=1), remarks=Remarks(notes=("It was read.",)))
+    first, second = notes(mains, period=60)
+    assert first == "It was read." and "no number" in second
 
 
 def test_notes_say_durations_and_shares_as_a_person_would() -> None:

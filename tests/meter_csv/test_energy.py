@@ -5,7 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energy_dissagregation_mlops.meter_csv.energy import Counter
+from energy_dissagregation_mlops.meter_csv.columns import Form, Unit
+from energy_dissagregation_mlops.meter_csv.energy import Counter, Watts
+from energy_dissagregation_mlops.meter_csv.layout import Series
+from energy_dissagregation_mlops.vocabulary import Quantity
 
 WH = 3600.0
 
@@ -85,3 +88,52 @@ def test_nothing_depends_on_where_blocks_end_and_all_energy_arrives(
     assert parts[1] == pytest.approx(whole[1])
     energy = float(np.dot(whole[1], np.diff(times))) / WH
     assert energy == pytest.approx(counts[-1] - counts[0])
+
+
+def step_of(form: Form, unit: Unit, values: list[float], blocks: int = 1) -> float | None:
+    series = Series(name="mains", column="x", index=1, unit=unit, form=form, quantity=Quantity.UNKNOWN)
+    watts = Watts(series, interval=60.0)
+    time, value = 60.0 * np.arange(len(values)), np.array(values, float)
+    for part in np.array_split(np.arange(len(values)), blocks):
+        watts.feed(time[part], value[part])
+    return watts.step
+
+
+@pytest.mark.parametrize(
+    ("form", "unit", "values", "joules"),
+    [
+        (Form.COUNTER, Unit.KWH, [10 + 0.01 * (n // 3) for n in range(90)], 36_000),
+        (Form.COUNTER, Unit.WH, [float(5 * (n // 2)) for n in range(90)], 5 * 3600),
+        (Form.COUNTER, Unit.KWH, [9_999_999.98 + 0.001 * (n // 2) for n in range(90)], 3600),
+        (Form.COUNTER, Unit.KWH, [90 - 0.01 * (n // 3) for n in range(90)], 36_000),  # newest first
+        (Form.INTERVAL, Unit.KWH, [0.01 * (n % 3) for n in range(90)], 36_000),
+        # Steps of 50 Wh and more, but any number of them: a fine counter of a home that never rests.
+        (Form.COUNTER, Unit.WH, np.cumsum([50 + n * 7 % 11 for n in range(90)]).tolist(), 3600),
+        (Form.COUNTER, Unit.KWH, [0.01 * n for n in range(90)], None),  # always the same: nobody can tell
+        (Form.COUNTER, Unit.KWH, [0.01 * (n // 3) for n in range(20)], None),  # too few
+        (Form.POWER, Unit.W, [50.0 * (n % 3) for n in range(90)], None),
+    ],
+)  # fmt: skip
+def test_the_steps_in_which_energy_is_counted_are_found(
+    form: Form, unit: Unit, values: list[float], joules: float | None
+) -> None:
+    found = [step_of(form, unit, values, blocks) for blocks in (1, 7)]
+    assert found[0] == found[1]
+    assert found[0] == (None if joules is None else pytest.approx(joules, rel=1e-3))
+
+
+@given(
+    quantum=st.sampled_from([0.001, 0.01, 0.1, 1.0, 5.0]),
+    start=st.integers(0, 10**6),
+    steps=st.lists(st.integers(0, 40), min_size=60, max_size=200),
+    blocks=st.integers(1, 9),
+)
+def test_steps_are_whole_multiples_of_what_is_found(
+    quantum: float, start: int, steps: list[int], blocks: int
+) -> None:
+    values = [round((start + count) * quantum, 3) for count in np.cumsum(steps).tolist()]
+    found = step_of(Form.COUNTER, Unit.WH, values, blocks)
+    if len(set(steps[:-1])) > 1:
+        assert found is not None
+        multiple = found / (quantum * WH)
+        assert multiple == pytest.approx(round(multiple)) and round(multiple) >= 1

@@ -313,6 +313,25 @@ async def test_a_csv_whose_unit_nobody_named_is_doubted_where_it_is_no_home_in_w
         assert any("no reading is above 0.2" in note for note in notes) is doubted
 
 
+async def test_what_was_added_up_and_a_coarse_counter_are_told(served: httpx.AsyncClient) -> None:
+    rows = [f"{T0 + 60 * n},{n // 4 / 100:.2f},{n // 5 / 100:.2f}" for n in range(100)]
+    content = "\n".join(["time,Import T1 kWh,Import T2 kWh", *rows])
+    found = await served.post("/v1/disaggregate", content=content, headers={"Content-Type": "text/csv"})
+    notes = found.json()["quality"]["notes"]
+    assert any("sum of 2 columns: Import T1 kWh, Import T2 kWh" in note for note in notes)
+    assert any("counts in steps of 10 Wh (0.01 kWh): over 1 min that is 600 W" in note for note in notes)
+    # 24 steps of 0.01 kWh in 96 minutes, and 19 in 95.
+    assert found.json()["total"]["energy_kwh"] == pytest.approx(0.43, abs=0.01)
+
+
+async def test_columns_of_the_mains_stand_with_commas_between(served: httpx.AsyncClient) -> None:
+    content = "time,left,right\n" + "".join(f"{T0 + 60 * n},100,20\n" for n in range(10))
+    answer = await served.post(
+        "/v1/disaggregate?mains_column=left,right", content=content, headers={"Content-Type": "text/csv"}
+    )
+    assert answer.json()["mains"] == [120] * 10
+
+
 async def test_nothing_is_said_to_be_absent_by_readings_that_could_not_show_it(
     serve: Serve, calibrated: Bundle, registry: Registry
 ) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 
@@ -57,7 +57,8 @@ class _FilesReader:
         columns = self.job.plan.options.columns
         if self.job.plan.layout is Layout.FILES:
             table = Tabular(paths[0], columns=columns)
-            return _mains(table.layout, lambda channel: table.read(HOUSE, channel), disaggregator, self.job)
+            found = _mains(table.layout, lambda channel: table.read(HOUSE, channel), disaggregator, self.job)
+            return replace(found[0], remarks=table.remarks), found[1]
         rows = _joined([_parquet(path, self.job.plan.home_column) for path in paths])
         return _RowsReader(job=self.job, home=self.home.name, pieces=[rows])(disaggregator)
 
@@ -116,7 +117,8 @@ class _RowsReader:
     def __call__(self, disaggregator: Disaggregator) -> tuple[MainsSeries, str]:
         where = f"home {self.home}"
         table = ParquetTable(_joined(self.pieces), self.job.plan.options.columns, where=where)
-        return _mains(table.layout, lambda channel: table.read(channel.key), disaggregator, self.job)
+        found = _mains(table.layout, lambda channel: table.read(channel.key), disaggregator, self.job)
+        return replace(found[0], remarks=table.remarks), found[1]
 
 
 def _joined(pieces: Sequence[pa.Table]) -> pa.Table:

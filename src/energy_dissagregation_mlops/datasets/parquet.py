@@ -26,10 +26,10 @@ from energy_dissagregation_mlops.meter_csv.columns import appliance_of, listed, 
 from energy_dissagregation_mlops.meter_csv.energy import Watts
 from energy_dissagregation_mlops.meter_csv.explore import steps_of
 from energy_dissagregation_mlops.meter_csv.sniff import form_of, with_still_counters
-from energy_dissagregation_mlops.meter_csv.tally import close, parts
+from energy_dissagregation_mlops.meter_csv.tally import close, parts, remarks
 from energy_dissagregation_mlops.meter_csv.times import Calendar
 from energy_dissagregation_mlops.meter_csv.zones import LATEST, zone
-from energy_dissagregation_mlops.vocabulary import MAINS, BoolArray, Readings
+from energy_dissagregation_mlops.vocabulary import MAINS, BoolArray, Readings, Remarks
 
 _SAMPLE_ROWS = 1 << 14
 _MISSING = "missing"
@@ -80,6 +80,11 @@ class ParquetTable:
                 series=(*self._mains(), *self._appliances()),
             )
         )
+
+    @property
+    def remarks(self) -> Remarks:
+        """What is to be said of the mains, once it was read."""
+        return remarks(self.layout, self.tallies, guessed=self._columns.mains is None)
 
     def read(self, column: str, *, max_rows: int = 1 << 20) -> Iterator[Readings]:
         """A column's readings in file order, W and s since 1970 UTC, at most ``max_rows`` at a time.

@@ -14,7 +14,7 @@ from typing import ClassVar
 from energy_dissagregation_mlops.datasets.parquet import ParquetTable
 from energy_dissagregation_mlops.errors import DataError, UnknownNameError
 from energy_dissagregation_mlops.meter_csv import Columns, Layout, MeterCsv
-from energy_dissagregation_mlops.vocabulary import Channel, Meter, Readings, Source
+from energy_dissagregation_mlops.vocabulary import Channel, Meter, Readings, Remarks, Source
 
 HOUSE = 1
 _CSV = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
@@ -53,6 +53,11 @@ class Tabular:
     def layout(self) -> Layout:
         """What was guessed of the file; ``str()`` of it is for people."""
         return self._table.layout
+
+    @property
+    def remarks(self) -> Remarks:
+        """What is to be said of the mains, once it was read."""
+        return self._table.remarks
 
     def houses(self) -> tuple[int, ...]:
         """The one house."""

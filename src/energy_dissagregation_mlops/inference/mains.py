@@ -21,7 +21,7 @@ from energy_dissagregation_mlops.signals import (
     Counts,
     Resampled,
 )
-from energy_dissagregation_mlops.vocabulary import SECONDS_PER_DAY, FloatArray, Readings
+from energy_dissagregation_mlops.vocabulary import NO_REMARKS, SECONDS_PER_DAY, FloatArray, Readings, Remarks
 
 # What no home's readings in W are like. 20 W is less than a fridge alone; a home's greatest sample in kW is 1 to 15.
 _LOWEST_PEAK = 20.0  # W, over a day or more
@@ -36,6 +36,7 @@ class MainsSeries:
     power: FloatArray  # (T,) W, NaN where missing
     source_period: float  # s
     counts: Counts  # of all channels together
+    remarks: Remarks = NO_REMARKS
 
 
 def doubt(mains: MainsSeries, *, sample_period: float) -> str | None:

@@ -6,6 +6,8 @@ reading before its step. A counter that falls starts again: at a power of ten it
 nothing is lost, else the one interval is missing. It does not know which unit the counter has:
 values come in joules.
 
+What energy is counted in is found from its first amounts: as far as the two nearest of them are apart.
+
 Shapes: T readings.
 """
 
@@ -19,6 +21,9 @@ from energy_dissagregation_mlops.meter_csv.layout import Series
 from energy_dissagregation_mlops.vocabulary import BoolArray
 
 _SHARED_AT_MOST = 3600.0  # s
+_AMOUNTS = 4096  # so many amounts tell what they are multiples of
+_FEWEST_AMOUNTS = 24
+_NOISE = 1e-11  # of a count: what its double, and a difference of two, may be off
 _NEAR = 0.01  # of the range: so near to its end, and to its beginning, a falling counter has rolled over
 
 
@@ -30,9 +35,13 @@ class Watts:
         counts = series.form is Form.COUNTER
         self.counter = Counter(joules_per_unit=series.unit.factor) if counts else None
         self._factor = series.unit.factor / (interval if series.form is Form.INTERVAL else 1.0)
+        self._unit = series.unit
+        self._first: DoubleArray = np.empty(0)  # numbers, of an energy
 
     def feed(self, time: DoubleArray, value: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
         """Time, s, and power, W, of what these numbers settle."""
+        if self._unit.is_energy and len(self._first) < _AMOUNTS:
+            self._first = np.append(self._first, value[~np.isnan(value)])[:_AMOUNTS]
         if self.counter is not None:
             return self.counter.feed(time, value)
         return time, value * self._factor
@@ -40,6 +49,16 @@ class Watts:
     def finish(self) -> tuple[DoubleArray, DoubleArray]:
         """The rest."""
         return (np.empty(0), np.empty(0)) if self.counter is None else self.counter.finish()
+
+    @property
+    def step(self) -> float | None:
+        """The joules that energy is counted in; None of power, or where its numbers don't tell."""
+        amounts = self._first if self.counter is None else np.abs(np.diff(self._first))
+        if len(amounts) < _FEWEST_AMOUNTS:
+            return None
+        apart = np.diff(np.unique(amounts))
+        apart = apart[apart > _NOISE * np.abs(self._first).max()]
+        return float(apart.min()) * self._unit.factor if apart.size else None
 
 
 class Counter:

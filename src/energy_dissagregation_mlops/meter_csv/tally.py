@@ -6,7 +6,7 @@ Shapes: T readings.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +14,9 @@ import numpy as np
 from energy_dissagregation_mlops.errors import DataError
 from energy_dissagregation_mlops.meter_csv.cells import DoubleArray
 from energy_dissagregation_mlops.meter_csv.energy import Watts
-from energy_dissagregation_mlops.meter_csv.layout import Series
+from energy_dissagregation_mlops.meter_csv.layout import Layout, Series
 from energy_dissagregation_mlops.meter_csv.times import Calendar
-from energy_dissagregation_mlops.vocabulary import MAINS, BoolArray, Readings
+from energy_dissagregation_mlops.vocabulary import MAINS, BoolArray, Readings, Remarks
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ class Tally:
     repeated_hour: int = 0  # rows in the hour that comes twice
     resets: int = 0  # falls of a counter that starts again: that interval is missing
     falls: int = 0  # small falls of a counter: that interval is missing
+    energy_step: float | None = None  # J that energy is counted in, where it is one and its numbers tell
 
     @property
     def with_time(self) -> int:
@@ -67,6 +68,7 @@ def close(tally: Tally, series: Series, *, watts: Watts, calendar: Calendar, whe
     tally.repeated_hour = calendar.num_repeated
     if watts.counter is not None:
         tally.resets, tally.falls = watts.counter.num_resets, watts.counter.num_falls
+    tally.energy_step = watts.step
     _judge(tally, series, calendar, where)
     if tally.skipped_hour:
         logger.warning(
@@ -100,3 +102,43 @@ def _judge(tally: Tally, series: Series, calendar: Calendar, where: str) -> None
             f"{where}: {expected - tally.usable:,} of {expected:,} rows of column {series.column!r} can't be "
             "used, more than half; name another mains column or give a better file"
         )
+
+
+def remarks(layout: Layout, tallies: Mapping[str, Tally], *, guessed: bool) -> Remarks:
+    """What is to be said of the mains, once it was read.
+
+    Args:
+        layout: of the file.
+        tallies: of the columns that were read.
+        guessed: whether nobody named the column of the mains.
+    """
+    columns = [one.column for one in layout.series if one.name == MAINS]
+    read = [tallies[column] for column in columns if column in tallies]
+    steps = [one.energy_step for one in read if one.energy_step is not None]
+    notes = [_sum_note(columns)] if guessed and len(columns) > 1 else []
+    return Remarks(notes=(*notes, *_notes(read)), energy_step=max(steps, default=None))
+
+
+def _sum_note(columns: Sequence[str]) -> str:
+    listed = ", ".join(columns)
+    return f"The mains is the sum of {len(columns)} columns: {listed}. If it is not, name its column."
+
+
+def _notes(tallies: Sequence[Tally]) -> Iterator[str]:
+    """Sentences on columns of the same rows."""
+    for tally in tallies[:1]:
+        if tally.without_time:
+            yield f"{tally.without_time:,} rows have no usable time and are left out."
+        if tally.flagged:
+            yield f"{tally.flagged:,} rows are marked as missing by another column."
+        if tally.skipped_hour:
+            yield skipped_note(tally.skipped_hour)
+        if tally.repeated_hour:
+            yield f"{tally.repeated_hour:,} rows lie in an hour that comes twice, and are told apart by their order."
+    if fallen := sum(tally.resets + tally.falls for tally in tallies):
+        yield f"The counter fell {fallen:,} times: those intervals are missing."
+
+
+def skipped_note(count: int) -> str:
+    """What is said of readings at times that never were."""
+    return f"{count:,} readings lie in an hour that the clocks skip in spring and are left out."

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -69,6 +69,7 @@ def answer(asked: Asked, served: Served, *, form: Form, rules: Rules) -> bytes:
         asked.channels, served.disaggregator, whose="the readings",
         max_gap=asked.options.max_gap, max_samples=rules.max_samples,
     )  # fmt: skip
+    mains = replace(mains, remarks=asked.remarks)
     likeness = served.compared(mains.power)
     judged = is_judged(mains, period=served.bundle.card.sample_period)
     if form.media_type == CSV:
@@ -140,7 +141,7 @@ class _Told:
         if options.wants(Part.QUALITY):
             content["quality"] = quality_of(
                 self.mains, self.likeness, period=card.sample_period,
-                more=(*self.asked.notes, *self._doubt(), *notes_on(self.summary)),
+                more=(*self._doubt(), *notes_on(self.summary)),
             )  # fmt: skip
         return content
 

@@ -17,9 +17,10 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from energy_dissagregation_mlops.errors import DataError, UnknownNameError
-from energy_dissagregation_mlops.meter_csv import Columns, MeterCsv, Tally
+from energy_dissagregation_mlops.meter_csv import Columns, MeterCsv
 from energy_dissagregation_mlops.meter_csv.cells import MAX_NUMBER, Cells, split
 from energy_dissagregation_mlops.meter_csv.explore import steps_of
+from energy_dissagregation_mlops.meter_csv.tally import skipped_note
 from energy_dissagregation_mlops.meter_csv.timestamps import parse
 from energy_dissagregation_mlops.meter_csv.zones import (
     EARLIEST,
@@ -33,7 +34,14 @@ from energy_dissagregation_mlops.service.bodies import check_json, inflated, too
 from energy_dissagregation_mlops.service.problems import RequestError, from_validation, shortened
 from energy_dissagregation_mlops.service.rules import Rules
 from energy_dissagregation_mlops.service.schemas import CsvOptions, DisaggregationRequest, Options
-from energy_dissagregation_mlops.vocabulary import BoolArray, FloatArray, Readings, TimeArray
+from energy_dissagregation_mlops.vocabulary import (
+    NO_REMARKS,
+    BoolArray,
+    FloatArray,
+    Readings,
+    Remarks,
+    TimeArray,
+)
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -49,7 +57,7 @@ class Asked:
     channels: tuple[tuple[Readings, ...], ...]  # of the mains, to be added up
     options: Options
     time_zone: str
-    notes: tuple[str, ...] = ()  # what was met while reading, in sentences
+    remarks: Remarks = NO_REMARKS
     unit_known: bool = True  # that it is W, or what a person said; else it was guessed
 
 
@@ -65,12 +73,12 @@ def from_json(body: bytes, rules: Rules) -> Asked:
         zone(name)
     times = _times(request, name)
     power = watts(request.power, rules)
-    notes: tuple[str, ...] = ()
+    remarks = NO_REMARKS
     if not (exist := ~np.isnan(times)).all():
-        notes = (_skipped_note(int((~exist).sum())),)
+        remarks = Remarks(notes=(skipped_note(int((~exist).sum())),))
         times, power = times[exist], power[exist]
     return Asked(
-        channels=((Readings(time=times, power=power),),), options=request, time_zone=name, notes=notes
+        channels=((Readings(time=times, power=power),),), options=request, time_zone=name, remarks=remarks
     )
 
 
@@ -97,9 +105,8 @@ def from_csv(body: bytes, options: CsvOptions, rules: Rules) -> Asked:
         meter = MeterCsv(BytesIO(body), columns)
         mains = meter.meters[0]
         channels = tuple(tuple(meter.read(channel.key)) for channel in mains.channels)
-    tallies = tuple(meter.tallies.values())
     return Asked(
-        channels=channels, options=options, time_zone=meter.layout.time_zone, notes=tuple(_notes(tallies[0])),
+        channels=channels, options=options, time_zone=meter.layout.time_zone, remarks=meter.remarks,
         unit_known=options.unit is not None,
     )  # fmt: skip
 
@@ -204,20 +211,3 @@ def blamed_on(field: str | None) -> Iterator[None]:
         yield
     except UnknownNameError as error:
         raise RequestError(422, str(error), field=field) from None
-
-
-def _notes(tally: Tally) -> Iterator[str]:
-    if tally.without_time:
-        yield f"{tally.without_time:,} rows have no usable time and are left out."
-    if tally.flagged:
-        yield f"{tally.flagged:,} rows are marked as missing by another column."
-    if tally.skipped_hour:
-        yield _skipped_note(tally.skipped_hour)
-    if tally.repeated_hour:
-        yield f"{tally.repeated_hour:,} rows lie in an hour that comes twice, and are told apart by their order."
-    if tally.resets or tally.falls:
-        yield f"the counter fell {tally.resets + tally.falls:,} times: those intervals are missing."
-
-
-def _skipped_note(count: int) -> str:
-    return f"{count:,} readings lie in an hour that the clocks skip in spring and are left out."
