@@ -344,6 +344,34 @@ def test_quoted_cells_with_decimal_commas_are_read() -> None:
 
 
 @pytest.mark.parametrize(
+    ("header", "cells", "unit", "expected"),
+    [
+        ("Power", ["169 W", "165 W"], Unit.W, [169, 165]),
+        ("Power", ["0.169 kW", "0.165 kW"], Unit.KW, [169, 165]),
+        ("Power", ["980 W", "1.2 kW", "1.1 kW"], Unit.KW, [980, 1200, 1100]),  # Grafana's formatted data
+        ("Power", ['"1,234 W"', '"345 W"'], Unit.W, [1234, 345]),
+        ("Power", ['"1,234.5 W"', '"345 W"'], Unit.W, [1234.5, 345]),
+        ("Power", ['"1,234 kW"', '"0,345 kW"'], Unit.KW, [1234, 345]),  # a decimal comma
+        ("Power (kW)", ["169 W", "0.2"], Unit.KW, [169, 200]),
+        ("Energy", ["0.01 kWh", "20 Wh", "0.01 kWh"], Unit.KWH, [600, 1200, 600]),
+    ],
+)
+def test_units_may_stand_in_the_cells(
+    header: str, cells: list[str], unit: Unit, expected: list[float]
+) -> None:
+    rows = "".join(f"{1700000000 + 60 * n},{cell}\n" for n, cell in enumerate(cells))
+    meter = opened(f"time,{header}\n{rows}")
+    assert meter.layout.series[0].unit is unit and watts(meter) == pytest.approx(expected)
+
+
+def test_a_counter_may_have_its_unit_in_each_cell() -> None:
+    rows = "".join(f"{1700000000 + 60 * n},{100 + n // 2 / 100:.2f} kWh\n" for n in range(50))
+    meter = opened(f"time,Reading\n{rows}")
+    assert meter.layout.series[0].form is Form.COUNTER
+    assert sum(watts(meter)) * 60 / 3.6e6 == pytest.approx(0.24)
+
+
+@pytest.mark.parametrize(
     ("cells", "expected"),
     [
         (["345", '"1,234"'], [345, 1234]),
@@ -595,9 +623,13 @@ BAD = {
     "empty": ("", "found an empty file"),
     "no time": ("foo,power\nbar,1\nbaz,2\n", "no usable timestamp column.*ISO 8601.*'foo,power'"),
     "header alone": ("time,power\n", "found one line: 'time,power'"),
-    "units in cells": (
-        "time,power\n2024-01-01 00:00,169 W\n2024-01-01 00:01,165 W\n",
-        "no column of plain numbers.*below it '2024-01-01 00:01,165 W'",
+    "units of another kind in cells": (
+        "time,power\n2024-01-01 00:00,169 W\n2024-01-01 00:01,165 W\n2024-01-01 00:02,1.65 kWh\n",
+        "line 4, column 'power': expected a number of W or kW, found '1.65 kWh'",
+    ),
+    "units of no power": (
+        "time,power\n2024-01-01 00:00,1.69 A\n2024-01-01 00:01,1.65 A\n",
+        "no column of plain numbers.*below it '2024-01-01 00:01,1.65 A'",
     ),
     "unknown times": (
         "time,power\n2024-01-01 00:00 BST,169\n2024-01-01 00:01 BST,165\n",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -72,6 +73,51 @@ def test_decimal_signs_and_thousands_are_understood(text: str, decimal: str, num
 def test_markers_of_missing_values_are_missing(text: str) -> None:
     found = numbers(split(f"{text}\n".encode(), ";").cells(0), ".")
     assert np.isnan(found.value).all() and not found.wrong.any()
+
+
+KW = {"w": 1e-3, "kw": 1.0}  # of a column in kW
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("169 W", 0.169),
+        ("169W", 0.169),
+        ("0.169 kW", 0.169),
+        ("1,234 W", 1.234),
+        ("-1.5 KW", -1.5),
+        ("1.5e2 w", 0.15),
+        ("0.5", 0.5),  # beside cells with a unit: the column's own
+        (".5 kW", 0.5),
+        ("5. kW", 5.0),
+    ],
+)
+def test_a_unit_in_a_cell_is_moved_to_the_column_s(text: str, number: float) -> None:
+    found = numbers(split(text.encode(), ";").cells(0), ".", KW)
+    assert found.value.tolist() == pytest.approx([number]) and not found.wrong.any()
+
+
+@pytest.mark.parametrize("text", ["169 kWh", "169 V", "5 W W", "W", "5 kW h", "1 2 W", "--5 W", "5 Wkw"])
+def test_a_unit_of_another_kind_in_a_cell_is_wrong(text: str) -> None:
+    assert numbers(split(text.encode(), ";").cells(0), ".", KW).wrong.all()
+
+
+def test_a_missing_value_may_have_a_unit_too() -> None:
+    found = numbers(split(b"-- W\nunavailable\nNaN kW", ";").cells(0), ".", KW)
+    assert np.isnan(found.value).all() and not found.wrong.any()
+
+
+@given(
+    st.lists(
+        st.tuples(st.decimals(-(10**6), 10**6, places=3), st.sampled_from(["", " W", "kW", " kW"])),
+        min_size=1,
+    )
+)
+def test_cells_with_and_without_units_are_told_apart_row_by_row(cells: list[tuple[Decimal, str]]) -> None:
+    text = "\n".join(f"{number}{unit}" for number, unit in cells)
+    found = numbers(split(text.encode(), ";").cells(0), ".", KW)
+    expected = [float(number) * (1e-3 if unit == " W" else 1.0) for number, unit in cells]
+    np.testing.assert_allclose(found.value, expected, rtol=1e-14)
 
 
 @pytest.mark.parametrize("text", ["hello", "5 W", "1.2.3", "1-2", "--5", "0x10", "1e", ".", "1_000"])

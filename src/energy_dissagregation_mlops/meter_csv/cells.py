@@ -9,8 +9,9 @@ Shapes: R rows of a block, W the widest cell's bytes.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import BinaryIO
 
 import numpy as np
@@ -32,6 +33,7 @@ MISSING = frozenset(
         *("unavailable", "unknown", "missing", "no ct"),  # the last is Emporia's
     )
 )
+NO_UNITS: Mapping[str, float] = MappingProxyType({})
 
 _NEWLINE, _QUOTE = 10, 34
 # A mantissa below 2**53 over a power of ten up to 22 is the nearest double: the same one that float() gives.
@@ -164,24 +166,44 @@ class Numbers:
     wrong: BoolArray  # (R,) text that is neither a number nor a marker of a missing value
 
 
-def numbers(cells: Cells, decimal: str) -> Numbers:
+def numbers(cells: Cells, decimal: str, units: Mapping[str, float] = NO_UNITS) -> Numbers:
     """The cells as numbers, each as exact as ``float`` makes it.
 
-    ``decimal`` is "." or ","; the other one may group thousands.
+    ``decimal`` is "." or ","; the other one may group thousands. ``units`` are what may stand behind a number, in
+    lower case, and how many of the column's own unit one of them is.
     """
-    signed = (cells.text[cells.start] == ord("-")) | (cells.text[cells.start] == ord("+"))
-    magnitude = Cells(text=cells.text, start=cells.start + signed, end=cells.end)
-    value, plain = _plain_numbers(magnitude, decimal)
-    value[cells.text[cells.start] == ord("-")] *= -1
+    value, plain = _signed_numbers(cells, decimal)
+    for unit, factor in units.items():
+        rest = np.flatnonzero(~plain)
+        if not rest.size:
+            break
+        found, is_plain = _signed_numbers(_before(cells.take(rest), unit), decimal)
+        value[rest[is_plain]], plain[rest[is_plain]] = found[is_plain] * factor, True
     wrong = np.zeros(len(value), bool)
     rest = np.flatnonzero(~plain)
     if rest.size:
         texts, inverse = np.unique(cells.take(rest).strings(), return_inverse=True)
-        parsed = [number_of(text.decode("latin-1"), decimal) for text in texts.tolist()]
-        found = np.array([np.nan if one is None else one for one in parsed])
-        value[rest] = found[inverse]
+        parsed = [number_of(text.decode("latin-1"), decimal, units) for text in texts.tolist()]
+        read = np.array([np.nan if one is None else one for one in parsed])
+        value[rest] = read[inverse]
         wrong[rest] = np.array([one is None for one in parsed])[inverse]
     return Numbers(value=value, wrong=wrong)
+
+
+def _before(cells: Cells, unit: str) -> Cells:
+    """What stands before this unit; nothing of cells that don't end in it."""
+    ends = cells.length > len(unit)
+    for place, letter in enumerate(reversed(unit), start=1):
+        ends &= (cells.text[cells.end - place] | 0x20) == ord(letter)
+    return _trimmed(cells.text, cells.start, np.where(ends, cells.end - len(unit), cells.start))
+
+
+def _signed_numbers(cells: Cells, decimal: str) -> tuple[DoubleArray, BoolArray]:
+    signed = (cells.text[cells.start] == ord("-")) | (cells.text[cells.start] == ord("+"))
+    magnitude = Cells(text=cells.text, start=cells.start + signed, end=cells.end)
+    value, plain = _plain_numbers(magnitude, decimal)
+    value[cells.text[cells.start] == ord("-")] *= -1
+    return value, plain
 
 
 def _plain_numbers(cells: Cells, decimal: str) -> tuple[DoubleArray, BoolArray]:
@@ -212,11 +234,14 @@ def _plain_numbers(cells: Cells, decimal: str) -> tuple[DoubleArray, BoolArray]:
     return mantissa / _POWERS[np.minimum(decimals, _NUMBER_BYTES)], plain
 
 
-def number_of(text: str, decimal: str) -> float | None:
+def number_of(text: str, decimal: str, units: Mapping[str, float] = NO_UNITS) -> float | None:
     """One cell as a number: NaN for a marker of a missing value, None for anything else."""
     text = text.strip().strip('"').strip()
     if text.lower() in MISSING:
         return float("nan")
+    if (found := re.fullmatch(r"(?i:(.*[^\sa-z]|nan)\s*([a-z]+))", text)) and found[2].lower() in units:
+        number = number_of(found[1], decimal)
+        return None if number is None else number * units[found[2].lower()]
     thousands = "." if decimal == "," else ","
     if re.fullmatch(rf"[+-]?[1-9]\d{{0,2}}([{thousands}' ]\d{{3}})+([{decimal}]\d*)?", text):
         text = re.sub(rf"[{thousands}' ]", "", text)

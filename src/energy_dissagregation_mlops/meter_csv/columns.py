@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache, lru_cache
+from types import MappingProxyType
 
 from energy_dissagregation_mlops.appliances import recognise
 from energy_dissagregation_mlops.errors import DataError
@@ -79,6 +80,7 @@ class Named:
 _UNITS = dict.fromkeys(("w", "watt", "watts", "va"), Unit.W)
 _UNITS |= dict.fromkeys(("kw", "kilowatt", "kilowatts", "kwatt", "kwatts", "kva"), Unit.KW)
 _UNITS |= {"wh": Unit.WH, "kwh": Unit.KWH}
+ANY_UNIT = MappingProxyType(dict.fromkeys(_UNITS, 1.0))
 _UNIT = re.compile(r"(?<![A-Za-z])k?(wh?|va|watts?)(?![A-Za-z])", re.IGNORECASE)
 _FOREIGN_UNIT = re.compile(r"[\[(]\s*(m?[av]|k?var|hz|°?[cf]|%)\s*[\])]|/\s*kwh", re.IGNORECASE)
 _LINES, _LETTERS, _NUMBERS = ("l1", "l2", "l3"), ("a", "b", "c"), ("1", "2", "3")  # of phases
@@ -142,6 +144,21 @@ _OTHERS = frozenset(
         *("battery", "gas", "water", "num", "rssi", "end"),
     )
 )
+
+
+@cache
+def units_beside(unit: Unit) -> Mapping[str, float]:
+    """What may stand in the cells of a column of this unit, and how many of this unit one is."""
+    return MappingProxyType(
+        {word: one.factor / unit.factor for word, one in _UNITS.items() if one.is_energy == unit.is_energy}
+    )
+
+
+def unit_of_cell(cell: str) -> tuple[str, Unit | None]:
+    """A cell's text, and the unit behind it, if any."""
+    found = re.fullmatch(r"(.*[^\sa-z])\s*([a-z]+)", cell, re.IGNORECASE)
+    unit = _UNITS.get(found[2].lower()) if found else None
+    return (found[1], unit) if found and unit else (cell, None)
 
 
 @lru_cache(_KEPT)

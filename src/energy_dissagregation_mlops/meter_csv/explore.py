@@ -12,7 +12,7 @@ import numpy as np
 from energy_dissagregation_mlops.errors import DataError
 from energy_dissagregation_mlops.meter_csv import sniff
 from energy_dissagregation_mlops.meter_csv.cells import DoubleArray, Rows, numbers, split
-from energy_dissagregation_mlops.meter_csv.columns import Columns, Form, named
+from energy_dissagregation_mlops.meter_csv.columns import Columns, Form, Unit, named, units_beside
 from energy_dissagregation_mlops.meter_csv.layout import Dialect, Layout, Series
 from energy_dissagregation_mlops.meter_csv.source import Source
 from energy_dissagregation_mlops.meter_csv.times import moments
@@ -187,10 +187,13 @@ def _with_steps(layout: Layout, rows: Rows, columns: Columns, where: str) -> Lay
     newest_first, period = steps_of(time[chosen])
     _check_one_meter(layout, rows, chosen, time[chosen].tolist(), where)
 
-    values = [numbers(rows.cells(one.index), layout.dialect.decimal).value[chosen] for one in layout.series]
+    decimal = layout.dialect.decimal
+    values = [
+        numbers(rows.cells(one.index), decimal, units_beside(one.unit)).value[chosen] for one in layout.series
+    ]
 
     def settled(one: Series, found: DoubleArray) -> Series:
-        known = columns.unit is not None or named(one.column).unit is not None
+        known = columns.unit is not None or one.unit is not Unit.W or named(one.column).unit is not None
         form = sniff.form_of(one, found[::-1] if newest_first else found, unit_known=known, where=where)
         return replace(one, form=form)
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from energy_dissagregation_mlops.errors import DataError, UnknownNameError
 from energy_dissagregation_mlops.meter_csv.cells import DoubleArray, Rows, numbers, split
-from energy_dissagregation_mlops.meter_csv.columns import Columns
+from energy_dissagregation_mlops.meter_csv.columns import Columns, unit_of_cell, units_beside
 from energy_dissagregation_mlops.meter_csv.energy import Watts
 from energy_dissagregation_mlops.meter_csv.explore import explore
 from energy_dissagregation_mlops.meter_csv.layout import Layout, Series
@@ -97,7 +97,7 @@ class MeterCsv:
             line += len(rows)
             mine = self._selected(rows, series, dialect.first_line)
             time = calendar.utc(rows, mine)
-            found = numbers(rows.cells(series.index), dialect.decimal)
+            found = numbers(rows.cells(series.index), dialect.decimal, units_beside(series.unit))
             usable = mine & ~np.isnan(time)
             if (wrong := np.flatnonzero(found.wrong & usable)).size:
                 raise self._wrong(rows, series, int(wrong[0]))
@@ -126,7 +126,11 @@ class MeterCsv:
     def _wrong(self, rows: Rows, series: Series, row: int) -> DataError:
         cells = rows.cells(series.index)
         content = cells.text[cells.start[row] : cells.end[row]].tobytes()
+        found = content.decode(self.layout.dialect.encoding, "replace")
+        units = (
+            (" of Wh or kWh" if series.unit.is_energy else " of W or kW") if unit_of_cell(found)[1] else ""
+        )
         return DataError(
             f"{Source(self.origin).where}: line {rows.first_line + row}, column {series.column!r}: expected a "
-            f"number, found {content.decode(self.layout.dialect.encoding, 'replace')[:40]!r}; correct that line"
+            f"number{units}, found {found[:40]!r}; correct that line"
         )

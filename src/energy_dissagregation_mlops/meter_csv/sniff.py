@@ -18,6 +18,7 @@ from energy_dissagregation_mlops.appliances import appliance
 from energy_dissagregation_mlops.errors import DataError, UnknownNameError
 from energy_dissagregation_mlops.meter_csv.cells import DoubleArray, number_of
 from energy_dissagregation_mlops.meter_csv.columns import (
+    ANY_UNIT,
     Columns,
     Form,
     Unit,
@@ -26,6 +27,7 @@ from energy_dissagregation_mlops.meter_csv.columns import (
     mains_of,
     named,
     time_rank,
+    unit_of_cell,
 )
 from energy_dissagregation_mlops.meter_csv.layout import Dialect, Series
 from energy_dissagregation_mlops.meter_csv.timestamps import Kind, kind_of
@@ -61,13 +63,18 @@ class Sample:
 
     def is_numeric(self, index: int) -> bool:
         """Whether a column holds numbers, some of them perhaps missing."""
-        found = [number_of(cell, self.dialect.decimal) for cell in self.column(index)]
+        found = [number_of(cell, self.dialect.decimal, ANY_UNIT) for cell in self.column(index)]
         wrong = sum(one is None for one in found)
         return wrong < len(found) / 2 and any(one is not None and one == one for one in found)
 
+    def unit(self, index: int) -> Unit | None:
+        """The unit in most of a column's cells that have one."""
+        found = Counter(unit for cell in self.column(index) if (unit := unit_of_cell(cell)[1]))
+        return max(found, key=lambda unit: found[unit], default=None)
+
     def is_empty(self, index: int) -> bool:
         """Whether a column holds markers of missing values only."""
-        found = [number_of(cell, self.dialect.decimal) for cell in self.column(index)]
+        found = [number_of(cell, self.dialect.decimal, ANY_UNIT) for cell in self.column(index)]
         return all(one is not None and one != one for one in found)
 
 
@@ -130,14 +137,14 @@ def _numbers(cells: tuple[str, ...]) -> list[str]:
     """The numbers beside a line's first time."""
     timed = [index for index, cell in enumerate(cells) if kind_of(cell)]
     others = [cell for index, cell in enumerate(cells) if timed and index != timed[0]]
-    return [cell for cell in others if any(number_of(cell, mark) is not None for mark in ".,")]
+    return [cell for cell in others if any(number_of(cell, mark, ANY_UNIT) is not None for mark in ".,")]
 
 
 def _decimal(rows: Iterable[Sequence[str]]) -> str:
     """The sign before decimals; "1,234" has one unless whole numbers below 1,000 stand in its column."""
     sure = likely = 0  # cells for the comma, less those for the point
     for column in zip_longest(*rows, fillvalue=""):
-        cells = Counter(column)
+        cells = Counter(unit_of_cell(cell)[0] for cell in column)
         groups = any(map(re.compile(r"[+-]?[1-9]\d{0,2}").fullmatch, cells))
         for cell, num in cells.items():
             if found := _GROUPED.fullmatch(cell):
@@ -260,11 +267,11 @@ def find_appliances(sample: Sample, columns: Columns, taken: set[int]) -> list[t
 
 
 def series(name: str, index: int, sample: Sample, columns: Columns, label: str | None = None) -> Series:
-    """A column with the unit that the person, or its header, says; W otherwise."""
+    """A column with the unit that the person, its header or its cells say; W otherwise."""
     column = sample.dialect.header[index]
     about = named(f"{label or ''} {column}")
     first, second = (columns.unit, about.unit) if name == MAINS else (about.unit, columns.unit)
-    unit = first or second or Unit.W
+    unit = first or second or sample.unit(index) or Unit.W
     form = Form.INTERVAL if unit.is_energy else Form.POWER
     return Series(name=name, column=column, index=index, unit=unit, form=form, quantity=about.quantity)
 
