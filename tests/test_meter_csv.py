@@ -401,6 +401,49 @@ def test_american_dates_with_a_twelve_hour_clock_are_read() -> None:
     assert series(meter) == [("2024-01-05T13:00:00", 5000.0), ("2024-01-15T00:00:00", 7000.0)]
 
 
+@pytest.mark.parametrize("header", ["Date/Time", "timestamp", "Datum", "Zeit"])
+def test_a_spreadsheet_s_days_are_times_where_the_header_says_time(header: str) -> None:
+    rows = "45321.5,16500\n45321.5006944444,16600\n45321.5013888889,16700\n"  # whole Excel, saved as CSV
+    meter = opened(f"{header},Power\n{rows}")
+    assert series(meter) == [
+        ("2024-01-30T12:00:00", 16500.0), ("2024-01-30T12:01:00", 16600.0), ("2024-01-30T12:02:00", 16700.0),
+    ]  # fmt: skip
+    assert meter.layout.sample_period == 60
+
+
+def test_a_spreadsheet_s_days_with_a_decimal_comma_are_local_time() -> None:
+    meter = opened("Datum;Leistung (W)\n45321,5;1,5\n45321,5006944;2,5\n", time_zone="Europe/Berlin")
+    assert series(meter) == [("2024-01-30T11:00:00", 1.5), ("2024-01-30T11:01:00", 2.5)]
+
+
+def test_a_spreadsheet_s_days_are_asked_about_where_no_header_says_time() -> None:
+    text = "x,power\n45321.5,16500\n45321.5006944444,16600\n"
+    with pytest.raises(
+        DataError, match=r"column 'x' holds numbers such as 45321\.5: .* name it as the column of times"
+    ):
+        opened(text)
+    assert series(opened(text, time="x"))[0] == ("2024-01-30T12:00:00", 16500.0)
+
+
+def test_a_counter_of_five_digits_is_no_time() -> None:
+    meter = opened("time,energy_wh\n2024-01-30 12:00,45321\n2024-01-30 12:01,45322\n")
+    assert series(meter)[0] == ("2024-01-30T12:00:00", pytest.approx(60.0))
+    with pytest.raises(DataError, match="no usable timestamp column"):
+        opened("power,energy_wh\n5,45321\n6,45322\n")
+    with pytest.raises(DataError, match="no usable timestamp column"):
+        opened("week,start,end\n5,45321,45322\n6,45322,45323\n")
+
+
+def test_dates_with_the_month_in_words_are_read() -> None:
+    for first, second in (
+        ("12 Mar 2024 10:00", "12 Mar 2024 10:01"),
+        ('"Mar 12, 2024 10:00 AM"', '"Mar 12, 2024 10:01 AM"'),
+        ('"March 12, 2024, 10:00:00"', '"March 12, 2024, 10:01:00"'),
+    ):
+        meter = opened(f"time,power\n{first},1\n{second},2\n")
+        assert series(meter) == [("2024-03-12T10:00:00", 1.0), ("2024-03-12T10:01:00", 2.0)]
+
+
 def test_a_gzipped_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "home.csv.gz"
     path.write_bytes(gzip.compress(b"time,power\n1700000000,1\n1700000001,2\n"))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from energy_dissagregation_mlops.meter_csv.cells import split
-from energy_dissagregation_mlops.meter_csv.timestamps import Kind, Moments, kind_of, parse
+from energy_dissagregation_mlops.meter_csv.timestamps import Kind, Moments, is_serial, kind_of, parse
 
 NOON = 1_735_650_245.0  # 2024-12-31 13:04:05
 
@@ -31,6 +31,10 @@ def moments(*texts: str, day_first: bool = True) -> Moments:
         "31-Dec-2024 13:04:05",
         "31 dec 2024 1:04:05 pm",
         "31/12/2024 01:04:05 PM",
+        "31 December 2024 13:04:05",
+        "Dec 31, 2024 1:04:05 PM",
+        "December 31, 2024, 01:04:05 PM",
+        "Dec 31 2024 13:04:05",
         "1735650245",
         "1735650245000",
         "1735650245000000000",
@@ -96,6 +100,10 @@ def test_a_column_of_many_shapes_keeps_its_order() -> None:
         "13:00 pm 2024",
         "2024-12/31 00:00",
         "31-foo-2024 00:00",
+        "Foo 31, 2024 00:00",
+        "Feb 30, 2024 00:00",
+        "31 Decem 2024 00:00",
+        "45321.5",
         "12345678901",
         "00:00 PM",
     ],
@@ -120,6 +128,35 @@ def test_month_first_dates_are_read_so_when_told() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("45657.5445023148", NOON),  # 31 December 2024, 13:04:05, as a spreadsheet counts days since 1900
+        ("45657,5445023148", NOON),
+        ("45657", 1_735_603_200.0),
+    ],
+)
+def test_a_spreadsheet_s_days_are_read_where_the_column_is_known_to_hold_them(text: str, time: float) -> None:
+    found = parse(split(text.encode(), "|").cells(0), serial=True)
+    assert found.local.tolist() == [time] and np.isnan(found.ahead).all()
+    assert np.isnan(moments(text).local).all()
+    assert is_serial(text)
+
+
+@pytest.mark.parametrize("text", ["1735650245", "4532", "453210", "45321.", "1,234", "45 321", "-45321", ""])
+def test_other_numbers_are_no_days_of_a_spreadsheet(text: str) -> None:
+    assert not is_serial(text)
+
+
+@given(
+    st.datetimes(datetime(1990, 1, 1), datetime(2099, 12, 31)).map(lambda time: time.replace(microsecond=0))
+)
+def test_every_second_survives_a_spreadsheet(time: datetime) -> None:
+    days = (time - datetime(1899, 12, 30)).total_seconds() / 86_400
+    found = parse(split(f"{days:.10f}".encode(), "|").cells(0), serial=True)
+    assert found.local.tolist() == [time.replace(tzinfo=UTC).timestamp()]
+
+
+@pytest.mark.parametrize(
     ("text", "kind"),
     [
         ("1735650245", Kind.EPOCH),
@@ -127,6 +164,8 @@ def test_month_first_dates_are_read_so_when_told() -> None:
         ("31.12.2024", Kind.DATE),
         ("13:04", Kind.CLOCK),
         ("523.4", None),
+        ("45321.5", None),
+        ("Mar 12, 2024", Kind.DATE),
         ("kettle", None),
         ("", None),
     ],

@@ -100,7 +100,7 @@ _FILLERS = frozenset(
 )
 _TIMES = (
     *("unix", "epoch", "timestamp", "ts", "unixtime", "utc"),
-    *("datetime", "time", "date", "changed", "start", "from", "begin", "updated"),
+    *("datetime", "time", "date", "datum", "zeit", "changed", "start", "from", "begin", "updated"),
 )
 # Alone they are the home's use, and come before what the grid gives: the sun gives the rest.
 _USES = ("house", "home", "load", "consumption", "consumed", "verbrauch")

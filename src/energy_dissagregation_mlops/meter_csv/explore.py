@@ -37,7 +37,7 @@ def explore(source: Source, columns: Columns) -> Layout:
     if not block.strip():
         raise DataError(f"{source.where}: expected a table of readings, found an empty file")
     encoding = _encoding(block)
-    sample = sniff.sample_of(block.decode(encoding, "replace"), encoding, source.where)
+    sample = sniff.sample_of(block.decode(encoding, "replace"), encoding, columns, source.where)
     time = sniff.find_time(sample, columns, source.where)
     entity_column = sniff.find_entity(sample)
     entity = None
@@ -60,6 +60,7 @@ def explore(source: Source, columns: Columns) -> Layout:
         newest_first=False,
         sample_period=0.0,
         series=tuple(series),
+        serial=sample.is_serial(time[0]),
         missing=_missing(sample, columns),
         entity=entity,
     )
@@ -181,7 +182,7 @@ def _with_steps(layout: Layout, rows: Rows, columns: Columns, where: str) -> Lay
     if layout.entity is not None:
         name = layout.entity[1].encode(layout.dialect.encoding)
         chosen &= rows.cells(layout.entity[0]).strings() == name
-    found = moments(rows, layout.time, day_first=layout.day_first)
+    found = moments(rows, layout)
     time = found.local - np.nan_to_num(found.ahead)
     chosen &= ~np.isnan(time)
     newest_first, period = steps_of(time[chosen])

@@ -43,6 +43,7 @@ class Layout:
     sample_period: float  # s, the median step between rows
     series: tuple[Series, ...]  # the mains first
     in_utc: bool = False  # the header says so of times that name no zone
+    serial: bool = False  # times are days as a spreadsheet counts them
     missing: int | None = None  # a column that flags rows as missing
     entity: tuple[int, str] | None = None  # of several meters one under the other: the column, and which
 

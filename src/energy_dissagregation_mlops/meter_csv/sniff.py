@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 
@@ -30,7 +30,7 @@ from energy_dissagregation_mlops.meter_csv.columns import (
     unit_of_cell,
 )
 from energy_dissagregation_mlops.meter_csv.layout import Dialect, Series
-from energy_dissagregation_mlops.meter_csv.timestamps import Kind, kind_of
+from energy_dissagregation_mlops.meter_csv.timestamps import Kind, is_serial, kind_of
 from energy_dissagregation_mlops.signals import MAX_MAINS_POWER
 from energy_dissagregation_mlops.vocabulary import MAINS
 
@@ -40,6 +40,9 @@ _ENTITIES = ("entity", "device", "metric", "sensor", "meter", "name")  # of text
 _IDS = ("entity_id", "device_id", "meter_id", "statistic_id", "mpan")
 _UNIT_LINE = re.compile(r"[\[(]?\s*(s|ms|k?wh?|k?va|v|a|hz|°?c|utc|)\s*[\])]?", re.IGNORECASE)
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}([.,])\d{3}((?:\1\d{3})*(?:(?!\1)[.,]\d*)?)")
+_SAYS_TIME = frozenset(
+    ("timestamp", "datetime", "time", "date", "datum", "zeit")
+)  # no start, which is a reading too
 _OFFSET = re.compile(r"[+-]\d{4}")  # of a time that spaces part
 # So many rising steps and no falling one are a counter's, not a power's.
 _MIN_RISES, _MAX_FALLING = 24, 0.05
@@ -60,6 +63,11 @@ class Sample:
     def kinds(self, index: int) -> Counter[Kind]:
         """What a column's cells say of moments."""
         return Counter(kind for cell in self.column(index) if (kind := kind_of(cell)))
+
+    def is_serial(self, index: int) -> bool:
+        """Whether a column's cells could all be days as spreadsheets count them."""
+        cells = [cell for cell in self.column(index) if cell]
+        return bool(cells) and all(map(is_serial, cells))
 
     def is_numeric(self, index: int) -> bool:
         """Whether a column holds numbers, some of them perhaps missing."""
@@ -87,7 +95,7 @@ def cells_of(line: str, delimiter: str) -> tuple[str, ...]:
     return tuple(cell.strip(' \t\r"') for cell in outside)
 
 
-def sample_of(text: str, encoding: str, where: str) -> Sample:
+def sample_of(text: str, encoding: str, columns: Columns, where: str) -> Sample:
     """The table that these first lines are.
 
     Raises:
@@ -96,6 +104,7 @@ def sample_of(text: str, encoding: str, where: str) -> Sample:
     lines = text.split("\n")
     tables = [_as_table(lines[:_MAX_LINES], delimiter, encoding) for delimiter in _DELIMITERS]
     best = max(filter(None, tables), key=lambda table: len(table.rows), default=None)
+    best = best or _table_of_days(lines[:_MAX_LINES], encoding, columns, where)
     if best is None:
         raise DataError(f"{where}: {_complaint(lines[:_MAX_LINES])}")
     # A night's 200 lines may hold no number of thousands.
@@ -117,9 +126,42 @@ def _complaint(lines: Sequence[str]) -> str:
     )
 
 
-def _as_table(lines: Sequence[str], delimiter: str, encoding: str) -> Sample | None:
+def _table_of_days(lines: Sequence[str], encoding: str, columns: Columns, where: str) -> Sample | None:
+    """The table whose times are days as spreadsheets count them, in a column that is said to be a time's.
+
+    Raises:
+        DataError: a column could hold them, and nobody says so.
+    """
+    doubted = []
+    for delimiter in _DELIMITERS:
+        table = _as_table(lines, delimiter, encoding, is_time=is_serial)
+        for index, name in enumerate(table.dialect.header if table else ()):
+            if table is None or not table.is_serial(index):
+                continue
+            if _is_time(name, columns):
+                return table
+            doubted += [(name, cell) for cell in table.column(index)[:1] if re.search("[.,]", cell)]
+    if doubted:
+        name, cell = doubted[0]
+        raise DataError(
+            f"{where}: no usable timestamp column: column {name!r} holds numbers such as {cell}: if they are a "
+            "spreadsheet's days, name it as the column of times"
+        )
+    return None
+
+
+def _is_time(name: str, columns: Columns) -> bool:
+    """Whether a column is a time's, by its name or as the person says."""
+    if columns.time is not None:
+        return name.lower() == columns.time.strip().lower()
+    return bool(_SAYS_TIME & set(named(name).words)) and named(name).unit is None
+
+
+def _as_table(
+    lines: Sequence[str], delimiter: str, encoding: str, is_time: Callable[[str], object] = kind_of
+) -> Sample | None:
     split = [cells_of(line, delimiter) for line in lines]
-    found = [_numbers(cells) for cells in split]
+    found = [_numbers(cells, is_time) for cells in split]
     readings = [number for number, cells in enumerate(found) if cells]
     if not readings or (delimiter == " " and all(map(_OFFSET.fullmatch, chain.from_iterable(found)))):
         return None
@@ -133,9 +175,9 @@ def _as_table(lines: Sequence[str], delimiter: str, encoding: str) -> Sample | N
     return Sample(dialect=dialect, rows=rows)
 
 
-def _numbers(cells: tuple[str, ...]) -> list[str]:
+def _numbers(cells: tuple[str, ...], is_time: Callable[[str], object]) -> list[str]:
     """The numbers beside a line's first time."""
-    timed = [index for index, cell in enumerate(cells) if kind_of(cell)]
+    timed = [index for index, cell in enumerate(cells) if is_time(cell)]
     others = [cell for index, cell in enumerate(cells) if timed and index != timed[0]]
     return [cell for cell in others if any(number_of(cell, mark, ANY_UNIT) is not None for mark in ".,")]
 
@@ -216,6 +258,9 @@ def find_time(sample: Sample, columns: Columns, where: str) -> tuple[int, ...]:
         whole, dates = ([asked], []) if asked in whole else ([], [asked] if asked in dates else [])
     if whole:
         return (whole[0],)
+    dates = dates or [
+        index for index in kinds if sample.is_serial(index) and _is_time(header[index], columns)
+    ]
     if dates:
         return (dates[0], *clocks[:1])
     names, row = columns.time or ", ".join(header), ", ".join(sample.rows[0])

@@ -16,12 +16,12 @@ from energy_dissagregation_mlops.meter_csv.zones import EARLIEST, END_YEAR, FIRS
 from energy_dissagregation_mlops.vocabulary import BoolArray
 
 
-def moments(rows: Rows, time: tuple[int, ...], *, day_first: bool) -> Moments:
+def moments(rows: Rows, layout: Layout) -> Moments:
     """What the cells of the time's column, or of a date's and a clock's, say."""
-    found = parse(rows.cells(time[0]), day_first=day_first)
-    if len(time) == 1:
+    found = parse(rows.cells(layout.time[0]), day_first=layout.day_first, serial=layout.serial)
+    if len(layout.time) == 1:
         return found
-    clock = parse(rows.cells(time[1]), day_first=day_first)
+    clock = parse(rows.cells(layout.time[1]))
     return Moments(local=found.local + clock.local, ahead=clock.ahead)
 
 
@@ -44,7 +44,7 @@ class Calendar:
 
     def utc(self, rows: Rows, chosen: BoolArray) -> DoubleArray:
         """Times, s since 1970 UTC, of the rows that are chosen; NaN for others and unusable ones."""
-        found = moments(rows, self._layout.time, day_first=self._layout.day_first)
+        found = moments(rows, self._layout)
         local = np.where(chosen, found.local, np.nan)
         if not self._unreadable and (odd := np.flatnonzero(chosen & np.isnan(local))).size:
             cells = (rows.cells(index).take(odd[:1]).strings()[0] for index in self._layout.time)

@@ -2,7 +2,8 @@
 
 A cell's shape is its text with each digit as 0 (``0000-00-00T00:00:00Z``); a column has a few. Known:
 ISO 8601 (T or space, fractions, Z, +01:00 or no zone), seconds, ms, us and ns since 1970, compact
-``20241231 1300``, day-first and month-first dates with 12- or 24-hour clocks, dates and clocks alone.
+``20241231 1300``, day-first and month-first dates with 12- or 24-hour clocks and months in English words, dates and
+clocks alone; and a spreadsheet's days, for those who know that they are meant.
 It does not know what zone a time without one is in: ``zones`` does.
 
 Shapes: R rows, W bytes of the widest cell.
@@ -30,18 +31,23 @@ from energy_dissagregation_mlops.vocabulary import SECONDS_PER_DAY
 # Beyond so many shapes a block's column is no column of times; the cells left over count as unreadable.
 _MAX_SHAPES = 96
 
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_NAMES = (
+    *("january", "february", "march", "april", "may", "june"),
+    *("july", "august", "september", "october", "november", "december"),
+)
+_MONTHS = {word: number for number, name in enumerate(_NAMES, start=1) for word in (name, name[:3])}
 _YEAR_FIRST = r"(?P<year>0{4})(?P<s>[-/.])(?P<month>0{1,2})(?P=s)(?P<day>0{1,2})"
 _COMPACT_DATE = r"(?P<year>0{4})(?P<month>00)(?P<day>00)"
 # A two-digit year after dashes could as well be the day of a year-first date: refused.
-_YEAR_LAST = r"(?P<first>0{1,2})(?P<s>[-/. ])(?P<second>0{1,2}|[a-z]{3})(?P=s)(?P<year>0{4}|(?<=[/.])00)"
+_YEAR_LAST = r"(?P<first>0{1,2})(?P<s>[-/. ])(?P<second>0{1,2}|[a-z]{3,9})(?P=s)(?P<year>0{4}|(?<=[/.])00)"
+_WORD_FIRST = r"(?P<second>[a-z]{3,9})\.?\s(?P<first>0{1,2}),?\s(?P<year>0{4})"
 _CLOCK = (
     r"(?P<hour>0{1,2}):(?P<minute>00)(:(?P<sec>00)([.,](?P<fraction>0{1,9}))?)?(\s?(?P<half>[ap])\.?m\.?)?"
 )
 _COMPACT_CLOCK = r"(?P<hour>00)(?P<minute>00)(?P<sec>00)?"
 _ZONE = r"\s?(?P<zone>z|utc|gmt|(?P<sign>[+-])(?P<zone_hour>00)(:?(?P<zone_minute>00))?(\s[a-z]{2,5})?)"
 _BETWEEN = r"(t|\s|,\s?|_)"
-_DATES = (_YEAR_FIRST, _COMPACT_DATE, _YEAR_LAST)
+_DATES = (_YEAR_FIRST, _COMPACT_DATE, _YEAR_LAST, _WORD_FIRST)
 _PATTERNS = tuple(
     re.compile(pattern)
     for pattern in (
@@ -52,6 +58,9 @@ _PATTERNS = tuple(
         f"{_CLOCK}({_ZONE})?",
     )
 )
+_DAYS = re.compile(r"(?P<days>0{5})([.,](?P<fraction>0{1,18}))?")
+_DAYS_TO_1970 = 25_569  # of a spreadsheet, whose day 1 is the first of 1900 (and 1900 is a leap year)
+_FIRST_DAY, _END_DAY = 32_874, 73_051  # 1990 and 2100
 _FURTHEST = 14 * 3600.0  # s that a clock is ahead of UTC, or behind: Kiritimati's
 _EPOCH_UNITS = {9: 1, 10: 1, 13: 10**3, 16: 10**6, 19: 10**9}  # digits to units a second
 
@@ -91,8 +100,8 @@ class _Template:
 
 
 @lru_cache(maxsize=1024)
-def _template(shape: str) -> _Template | None:
-    for pattern in _PATTERNS:
+def _template(shape: str, *, serial: bool = False) -> _Template | None:
+    for pattern in (*_PATTERNS, _DAYS) if serial else _PATTERNS:
         if found := pattern.fullmatch(shape):
             break
     else:
@@ -101,12 +110,12 @@ def _template(shape: str) -> _Template | None:
     word = parts.get("second", "0")
     if word.isalpha() and word not in _MONTHS:
         return None
-    dated = "year" in parts
-    kind = (Kind.MOMENT if dated else Kind.CLOCK) if "hour" in parts else Kind.DATE
+    dated = "year" in parts or "days" in parts
+    kind = (Kind.MOMENT if dated else Kind.CLOCK) if {"hour", "days"} & parts.keys() else Kind.DATE
     return _Template(
         kind=Kind.EPOCH if "epoch" in parts else kind,
         spans={name: found.span(name) for name in parts},
-        month=_MONTHS.index(word) + 1 if word.isalpha() else None,
+        month=_MONTHS.get(word),
         dotted=parts.get("s") in (".", " "),
         afternoon=parts["half"] == "p" if "half" in parts else None,
         zone=parts.get("zone", ""),
@@ -119,14 +128,21 @@ def kind_of(text: str) -> Kind | None:
     return template.kind if template else None
 
 
-def parse(cells: Cells, *, day_first: bool = True) -> Moments:
+def is_serial(text: str) -> bool:
+    """Whether it may be a day of 1990 to 2099 as spreadsheets count, with its time as the fraction."""
+    shape = re.sub(r"\d", "0", text.strip())
+    return bool(_DAYS.fullmatch(shape)) and _FIRST_DAY <= int(text.strip()[:5]) < _END_DAY
+
+
+def parse(cells: Cells, *, day_first: bool = True, serial: bool = False) -> Moments:
     """The moments that cells name; ``day_first`` is believed where a date could be read both ways.
 
-    A clock alone is in seconds since midnight, a date alone its midnight.
+    A clock alone is in seconds since midnight, a date alone its midnight. ``serial`` takes 45321.5 for a
+    spreadsheet's day, too, to the second.
     """
     local = np.full(len(cells.start), np.nan)
     ahead = np.full(len(cells.start), np.nan)
-    for template, rows, matrix in _by_shape(cells):
+    for template, rows, matrix in _by_shape(cells, serial=serial):
         ahead[rows] = _ahead(template, matrix)
         local[rows] = np.where(np.abs(ahead[rows]) > _FURTHEST, np.nan, _local(template, matrix, day_first))
     return Moments(local=local, ahead=ahead)
@@ -144,7 +160,7 @@ def date_parts(cells: Cells) -> NDArray[np.int64]:
     return np.concatenate(parts)[np.argsort(np.concatenate(rows), kind="stable")]
 
 
-def _by_shape(cells: Cells) -> list[tuple[_Template, IndexArray, ByteArray]]:
+def _by_shape(cells: Cells, *, serial: bool = False) -> list[tuple[_Template, IndexArray, ByteArray]]:
     """The rows of each shape that is understood, with their bytes."""
     matrix = cells.left_aligned()
     shapes = np.where((matrix >= ord("0")) & (matrix <= ord("9")), np.uint8(ord("0")), matrix)
@@ -158,7 +174,7 @@ def _by_shape(cells: Cells) -> list[tuple[_Template, IndexArray, ByteArray]]:
             break
         shape = keys[left[0]]
         same = keys[left] == shape
-        if template := _template(shape.decode("latin-1")):
+        if template := _template(shape.decode("latin-1"), serial=serial):
             rows = left[same]
             found.append((template, rows, matrix if len(rows) == len(matrix) else matrix[rows]))
         left = left[~same]
@@ -186,6 +202,9 @@ def _local(template: _Template, matrix: ByteArray, day_first: bool) -> DoubleArr
         unit = _EPOCH_UNITS[end - start]
         count = _digits(matrix, template, "epoch")
         return count // unit + (count % unit + _fraction(matrix, template)) / unit
+    if "days" in template.spans:
+        days = _digits(matrix, template, "days") - _DAYS_TO_1970
+        return days * float(SECONDS_PER_DAY) + np.round(_fraction(matrix, template) * SECONDS_PER_DAY)
     seconds, valid = _clock(template, matrix)
     if template.kind is not Kind.CLOCK:
         days, exists = _days(template, matrix, day_first)
