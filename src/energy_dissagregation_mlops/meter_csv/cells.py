@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from string import ascii_letters
 from types import MappingProxyType
 from typing import BinaryIO
 
@@ -234,14 +235,24 @@ def _plain_numbers(cells: Cells, decimal: str) -> tuple[DoubleArray, BoolArray]:
     return mantissa / _POWERS[np.minimum(decimals, _NUMBER_BYTES)], plain
 
 
+def parted(text: str) -> tuple[str, str]:
+    """A cell's text, and the letters at its end in lower case: a unit, where it is a number's."""
+    if not text[-1:].isalpha():
+        return text, ""
+    number = text.rstrip(ascii_letters)
+    return number.rstrip(), text[len(number) :].lower()
+
+
 def number_of(text: str, decimal: str, units: Mapping[str, float] = NO_UNITS) -> float | None:
     """One cell as a number: NaN for a marker of a missing value, None for anything else."""
     text = text.strip().strip('"').strip()
     if text.lower() in MISSING:
         return float("nan")
-    if (found := re.fullmatch(r"(?i:(.*[^\sa-z]|nan)\s*([a-z]+))", text)) and found[2].lower() in units:
-        number = number_of(found[1], decimal)
-        return None if number is None else number * units[found[2].lower()]
+    if units and text[-1:].isalpha():
+        digits, word = parted(text)
+        if digits and word in units:
+            value = number_of(digits, decimal)
+            return None if value is None else value * units[word]
     thousands = "." if decimal == "," else ","
     if re.fullmatch(rf"[+-]?[1-9]\d{{0,2}}([{thousands}' ]\d{{3}})+([{decimal}]\d*)?", text):
         text = re.sub(rf"[{thousands}' ]", "", text)

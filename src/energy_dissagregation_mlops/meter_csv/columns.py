@@ -16,6 +16,7 @@ from types import MappingProxyType
 
 from energy_dissagregation_mlops.appliances import recognise
 from energy_dissagregation_mlops.errors import DataError
+from energy_dissagregation_mlops.meter_csv.cells import parted
 from energy_dissagregation_mlops.vocabulary import JOULES_PER_KWH, Quantity
 
 _KEPT = 1024  # names: of many homes' tables they are the same few
@@ -156,9 +157,9 @@ def units_beside(unit: Unit) -> Mapping[str, float]:
 
 def unit_of_cell(cell: str) -> tuple[str, Unit | None]:
     """A cell's text, and the unit behind it, if any."""
-    found = re.fullmatch(r"(.*[^\sa-z])\s*([a-z]+)", cell, re.IGNORECASE)
-    unit = _UNITS.get(found[2].lower()) if found else None
-    return (found[1], unit) if found and unit else (cell, None)
+    number, word = parted(cell)
+    unit = _UNITS.get(word) if number else None
+    return (number, unit) if unit else (cell, None)
 
 
 @lru_cache(_KEPT)

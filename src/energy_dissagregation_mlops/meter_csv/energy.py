@@ -40,8 +40,8 @@ class Watts:
 
     def feed(self, time: DoubleArray, value: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
         """Time, s, and power, W, of what these numbers settle."""
-        if self._unit.is_energy and len(self._first) < _AMOUNTS:
-            self._first = np.append(self._first, value[~np.isnan(value)])[:_AMOUNTS]
+        if self._unit.is_energy and (more := _AMOUNTS - len(self._first)) > 0:
+            self._first = np.append(self._first, value[np.flatnonzero(~np.isnan(value))[:more]])
         if self.counter is not None:
             return self.counter.feed(time, value)
         return time, value * self._factor

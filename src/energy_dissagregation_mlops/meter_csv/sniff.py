@@ -186,7 +186,9 @@ def _decimal(rows: Iterable[Sequence[str]]) -> str:
     """The sign before decimals; "1,234" has one unless whole numbers below 1,000 stand in its column."""
     sure = likely = 0  # cells for the comma, less those for the point
     for column in zip_longest(*rows, fillvalue=""):
-        cells = Counter(unit_of_cell(cell)[0] for cell in column)
+        cells = Counter(column)
+        if any(cell[-1:].isalpha() for cell in cells):
+            cells = Counter(unit_of_cell(cell)[0] for cell in column)
         groups = any(map(re.compile(r"[+-]?[1-9]\d{0,2}").fullmatch, cells))
         for cell, num in cells.items():
             if found := _GROUPED.fullmatch(cell):

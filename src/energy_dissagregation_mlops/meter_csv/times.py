@@ -34,7 +34,7 @@ class Calendar:
         name = "UTC" if layout.in_utc else layout.time_zone
         self._clock = LocalClock(name, newest_first=newest_first, sample_period=period)
         self._implausible: float | None = None
-        self._unreadable = ""
+        self._unreadable: str | None = None  # of the first block; empty where all could be read
         self.num_skipped = 0  # rows at times that the clocks skipped
 
     @property
@@ -46,13 +46,19 @@ class Calendar:
         """Times, s since 1970 UTC, of the rows that are chosen; NaN for others and unusable ones."""
         found = moments(rows, self._layout)
         local = np.where(chosen, found.local, np.nan)
-        if not self._unreadable and (odd := np.flatnonzero(chosen & np.isnan(local))).size:
-            cells = (rows.cells(index).take(odd[:1]).strings()[0] for index in self._layout.time)
-            self._unreadable = b" ".join(cells).decode(self._layout.dialect.encoding, "replace")
+        if self._unreadable is None:
+            self._unreadable = self._first_unreadable(rows, chosen & np.isnan(local))
         utc = local - found.ahead
         if (naive := np.flatnonzero(~np.isnan(local) & np.isnan(found.ahead))).size:
             utc[naive] = self.from_local(local[naive])
         return self.plausible(utc)
+
+    def _first_unreadable(self, rows: Rows, odd: BoolArray) -> str:
+        first = np.flatnonzero(odd)[:1]
+        cells = [rows.cells(index).take(first).strings().tolist() for index in self._layout.time]
+        return b" ".join(cell for each in cells for cell in each).decode(
+            self._layout.dialect.encoding, "replace"
+        )
 
     def plausible(self, utc: DoubleArray) -> DoubleArray:
         """The times with NaN for those that can't be meant."""

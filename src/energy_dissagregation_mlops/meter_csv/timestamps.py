@@ -143,8 +143,10 @@ def parse(cells: Cells, *, day_first: bool = True, serial: bool = False) -> Mome
     local = np.full(len(cells.start), np.nan)
     ahead = np.full(len(cells.start), np.nan)
     for template, rows, matrix in _by_shape(cells, serial=serial):
+        local[rows] = _local(template, matrix, day_first)
         ahead[rows] = _ahead(template, matrix)
-        local[rows] = np.where(np.abs(ahead[rows]) > _FURTHEST, np.nan, _local(template, matrix, day_first))
+        if template.zone:
+            local[rows[np.abs(ahead[rows]) > _FURTHEST]] = np.nan
     return Moments(local=local, ahead=ahead)
 
 
