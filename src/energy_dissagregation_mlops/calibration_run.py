@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 from energy_dissagregation_mlops import bundle as bundles
 from energy_dissagregation_mlops import networks
-from energy_dissagregation_mlops.appliances import select
 from energy_dissagregation_mlops.bundle import Bundle, Card, HouseCard, Role
 from energy_dissagregation_mlops.calibration.fit import Progress, Witness, calibrated
 from energy_dissagregation_mlops.calibration.series import KnownHome
@@ -21,12 +20,12 @@ from energy_dissagregation_mlops.config import section
 from energy_dissagregation_mlops.errors import ConfigError, LeakError, StoreError
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.registry import Registry
-from energy_dissagregation_mlops.seen import Seen
+from energy_dissagregation_mlops.seen import Seen, house_card
 from energy_dissagregation_mlops.store import Store, StoredHouse
 from energy_dissagregation_mlops.training.config import TrainingConfig
+from energy_dissagregation_mlops.training.data import TrainingSeries
 from energy_dissagregation_mlops.training.loop import split_of
 from energy_dissagregation_mlops.training.splits import Split
-from energy_dissagregation_mlops.training_run import series_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +70,9 @@ def calibrate(
         )
     references = dict.fromkeys(each.home.reference for each in witnesses)
     added = [
-        _house_card(store.open(each, card.sample_period)) for each in references if each not in card.seen
+        house_card(store.open(each, card.sample_period), Role.CALIBRATION)
+        for each in references
+        if each not in card.seen
     ]
     update = {
         "calibration": calibrated(card, witnesses, progress=progress),
@@ -131,8 +132,7 @@ def split_as_trained(store: Store, card: Card) -> Split:
 
 
 def _split(houses: Sequence[StoredHouse], card: Card) -> Split:
-    known = {each.name: each for each in select(card.appliance_names)}
-    series = [series_of(house, [known[name] for name in card.appliance_names]) for house in houses]
+    series = [TrainingSeries.of(house, card.appliance_names) for house in houses]
     network = networks.build(card.network, card.appliance_names, card.network_options)
     config = section(TrainingConfig, card.training, f"the card of {card.reference}: training")
     return split_of(series, config, network)
@@ -145,19 +145,9 @@ def _houses_as_trained(store: Store, card: Card) -> list[StoredHouse]:
 def _as_trained(store: Store, seen: HouseCard, card: Card) -> StoredHouse:
     house = store.open(seen.reference, card.sample_period)
     manifest = house.manifest
-    stop = manifest.start + manifest.length * manifest.sample_period
-    if (manifest.start, stop) != (seen.start, seen.stop) or manifest.meters[0].sha256 != seen.mains_sha256:
+    if (manifest.start, manifest.stop, manifest.mains_sha256) != (seen.start, seen.stop, seen.mains_sha256):
         raise StoreError(
             f"{seen.reference} is not the house that {card.reference} was trained on: what it was validated on can't be "
             "found; preprocess that data again, or name houses with --house"
         )
     return house
-
-
-def _house_card(house: StoredHouse) -> HouseCard:
-    manifest = house.manifest
-    return HouseCard(
-        reference=manifest.reference, role=Role.CALIBRATION, manifest_sha256=house.manifest_sha256(),
-        mains_sha256=manifest.meters[0].sha256, start=manifest.start,
-        stop=manifest.start + manifest.length * manifest.sample_period,
-    )  # fmt: skip

@@ -183,9 +183,9 @@ def traces(
 
     The on-states that are said are cleaned as the activations that users get.
     """
-    row = house.manifest.appliances.index(known.name)
+    measured, was_on = house.measured(known.name)
     place = found.appliances.index(known.name)
-    true = Trace(power=np.asarray(house.power[row]), on=np.asarray(house.on[row]))
+    true = Trace(power=np.asarray(measured), on=np.asarray(was_on))
     on = cleaned_on(
         found.on[place],
         sample_period=found.sample_period,

@@ -115,8 +115,8 @@ class Predecessors:
 
 def _check(bundle: Bundle, config: RunConfig, houses: Sequence[Manifest]) -> None:
     validated = config.training.validation_houses
-    seen = {each.meters[0].sha256 for each in houses}
-    trained = {each.meters[0].sha256: each for each in houses if each.reference not in validated}
+    seen = {each.mains_sha256 for each in houses}
+    trained = {each.mains_sha256: each for each in houses if each.reference not in validated}
     fraction = config.training.validation_fraction
     for house in bundle.card.houses:
         fitted = house.role in (Role.TRAIN, Role.BOTH)
@@ -130,7 +130,7 @@ def _check(bundle: Bundle, config: RunConfig, houses: Sequence[Manifest]) -> Non
             continue
         own = trained[house.mains_sha256]
         cut = house.role, house.start, house.stop, bundle.card.training["validation_fraction"]
-        if cut != (Role.BOTH, own.start, own.start + own.length * own.sample_period, fraction):
+        if cut != (Role.BOTH, own.start, own.stop, fraction):
             raise LeakError(
                 f"{bundle.card.reference} was trained on stretches of {house.reference} that this run validates on: expected "
                 f"the same span and validation_fraction {fraction:g}, found {cut}; train one as the other"

@@ -47,7 +47,7 @@ class Seen:
         """Those of a card in these roles."""
         houses = [each for each in card.houses if each.role in roles]
         manifests = store.manifests(card.sample_period)
-        stored = {sha256: each.reference for each in manifests for sha256 in each.meters[0].sha256}
+        stored = {sha256: each.reference for each in manifests for sha256 in each.mains_sha256}
         held = {stored[sha256] for each in houses for sha256 in each.mains_sha256 if sha256 in stored}
         absent = sum(stored.keys().isdisjoint(each.mains_sha256) for each in houses)
         if absent:
@@ -64,9 +64,18 @@ class Seen:
 
 def seen_as(houses: Iterable[HouseCard], manifest: Manifest) -> str | None:
     """Which of a card's houses a house is, by its name or its readings."""
-    readings = {manifest.reference, *manifest.meters[0].sha256}
+    readings = {manifest.reference, *manifest.mains_sha256}
     known = (each for each in houses if not readings.isdisjoint((each.reference, *each.mains_sha256)))
     return next((each.reference for each in known), None)
+
+
+def house_card(house: StoredHouse, role: Role) -> HouseCard:
+    """A house as a card names it, to be known again."""
+    manifest = house.manifest
+    return HouseCard(
+        reference=manifest.reference, role=role, manifest_sha256=house.manifest_sha256(),
+        mains_sha256=manifest.mains_sha256, start=manifest.start, stop=manifest.stop,
+    )  # fmt: skip
 
 
 def _width(house: StoredHouse) -> int:

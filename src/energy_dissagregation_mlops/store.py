@@ -73,6 +73,16 @@ class Manifest(BaseModel):
         """How the house is called everywhere after the store: "ukdale:2"."""
         return f"{self.dataset}:{self.house}"
 
+    @property
+    def stop(self) -> float:
+        """Where the last sample ends, s since 1970, UTC."""
+        return self.start + self.length * self.sample_period
+
+    @property
+    def mains_sha256(self) -> tuple[str, ...]:
+        """Of the mains channels' readings: they are the house under any other name."""
+        return self.meters[0].sha256
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredHouse:
@@ -106,6 +116,26 @@ class StoredHouse:
                 f"{folder} holds {power.shape} samples, its manifest says {(1 + num, manifest.length)}: preprocess that house again"
             )
         return cls(folder=folder, manifest=manifest, mains=power[0], power=power[1:], on=on)
+
+    @property
+    def used(self) -> set[str]:
+        """The appliances that it meters and that were on at some time."""
+        return {name for name, on in zip(self.manifest.appliances, self.on, strict=True) if on.any()}
+
+    def measured(self, appliance: str) -> tuple[FloatArray, BoolArray]:
+        """Power (T,) W and on-states (T,) of an appliance that it meters."""
+        row = self.manifest.appliances.index(appliance)
+        return self.power[row], self.on[row]
+
+    def rows(self, appliances: Sequence[str], span: slice = slice(None)) -> tuple[FloatArray, BoolArray]:
+        """Power (A, T) W and on-states (A, T) of appliances in this order; what has no meter is missing."""
+        power = np.full((len(appliances), len(self.mains[span])), np.nan, np.float32)
+        on = np.zeros(power.shape, np.bool_)
+        for row, name in enumerate(appliances):
+            if name in self.manifest.appliances:
+                measured, was_on = self.measured(name)
+                power[row], on[row] = measured[span], was_on[span]
+        return power, on
 
     def manifest_sha256(self) -> str:
         """The manifest's hash: it names the readings' hashes, so it stands for the data."""

@@ -32,7 +32,6 @@ from energy_dissagregation_mlops.bundle import (
     Attribution,
     Bundle,
     Card,
-    HouseCard,
     InputStatistics,
     Role,
     write_card,
@@ -47,7 +46,9 @@ from energy_dissagregation_mlops.inference.runtimes import OnnxRuntime
 from energy_dissagregation_mlops.networks import Network
 from energy_dissagregation_mlops.predecessors import Predecessors
 from energy_dissagregation_mlops.registry import Registry, check_name
+from energy_dissagregation_mlops.seen import house_card
 from energy_dissagregation_mlops.store import Manifest, Store, StoredHouse, listed
+from energy_dissagregation_mlops.training.config import TrainingConfig
 from energy_dissagregation_mlops.training.data import TrainingSeries
 from energy_dissagregation_mlops.training.distributed import is_first_process
 from energy_dissagregation_mlops.training.loop import fit, split_of
@@ -137,7 +138,8 @@ def fitted(
         ConfigError, UnknownNameError, LeakError, BundleError: as ``train``.
     """
     appliances = _appliances(houses, config)
-    series = [series_of(house, appliances) for house in houses]
+    names = [each.name for each in appliances]
+    series = [TrainingSeries.of(house, names) for house in houses]
     torch.manual_seed(config.training.seed)
     predecessors = Predecessors.of(registry, config, [house.manifest for house in houses])
     if predecessors.members:
@@ -229,12 +231,7 @@ def _open_houses(store: Store, config: RunConfig) -> list[StoredHouse]:
 
 
 def _appliances(houses: Sequence[StoredHouse], config: RunConfig) -> tuple[Appliance, ...]:
-    metered = {
-        name
-        for house in houses
-        for name, on in zip(house.manifest.appliances, house.on, strict=True)
-        if on.any()
-    }
+    metered = set[str]().union(*(house.used for house in houses))
     wanted = select(config.appliances)
     absent = [each.name for each in wanted if each.name not in metered]
     if config.appliances is not None and absent:
@@ -247,23 +244,6 @@ def _appliances(houses: Sequence[StoredHouse], config: RunConfig) -> tuple[Appli
             "no training house has an appliance that was used: preprocess houses with appliance meters"
         )
     return chosen
-
-
-def series_of(house: StoredHouse, appliances: Sequence[Appliance]) -> TrainingSeries:
-    """A house as it is trained on, with these appliances in this order; (A, T) W."""
-    manifest = house.manifest
-    length = manifest.length
-    power = np.full((len(appliances), length), np.nan, np.float32)
-    on = np.zeros((len(appliances), length), np.bool_)
-    metered = np.zeros(len(appliances), np.bool_)
-    for row, each in enumerate(appliances):
-        if each.name in manifest.appliances:
-            place = manifest.appliances.index(each.name)
-            power[row], on[row], metered[row] = house.power[place], house.on[place], True
-    return TrainingSeries(
-        name=manifest.reference, start=manifest.start, sample_period=manifest.sample_period,
-        mains=np.asarray(house.mains), power=power, on=on, metered=metered,
-    )  # fmt: skip
 
 
 def _bundled(
@@ -325,7 +305,7 @@ def _card(
             _appliance_card(each, houses, float(scale))
             for each, scale in zip(appliances, network.power_scale, strict=True)
         ),
-        houses=tuple(_house_card(house, config) for house in houses),
+        houses=tuple(house_card(house, _role(house.manifest.reference, config.training)) for house in houses),
         attributions=_attributions(houses),
         input_statistics=_input_statistics([house.mains for house in houses]),
         training=_finite(dataclasses.asdict(config.training)), start=config.start, members=config.members,
@@ -337,11 +317,7 @@ def _card(
 
 
 def _appliance_card(known: Appliance, houses: Sequence[StoredHouse], scale: float) -> ApplianceCard:
-    rows = [
-        house.power[house.manifest.appliances.index(known.name)]
-        for house in houses
-        if known.name in house.manifest.appliances
-    ]
+    rows = [house.measured(known.name)[0] for house in houses if known.name in house.manifest.appliances]
     return ApplianceCard(
         name=known.name,
         on_power_threshold=known.on_power_threshold,
@@ -353,17 +329,10 @@ def _appliance_card(known: Appliance, houses: Sequence[StoredHouse], scale: floa
     )
 
 
-def _house_card(house: StoredHouse, config: RunConfig) -> HouseCard:
-    manifest = house.manifest
-    if config.training.validation_houses:
-        role = Role.VALIDATION if manifest.reference in config.training.validation_houses else Role.TRAIN
-    else:
-        role = Role.BOTH if config.training.validation_fraction else Role.TRAIN
-    return HouseCard(
-        reference=manifest.reference, role=role, manifest_sha256=house.manifest_sha256(),
-        mains_sha256=manifest.meters[0].sha256, start=manifest.start,
-        stop=manifest.start + manifest.length * manifest.sample_period,
-    )  # fmt: skip
+def _role(reference: str, config: TrainingConfig) -> Role:
+    if config.validation_houses:
+        return Role.VALIDATION if reference in config.validation_houses else Role.TRAIN
+    return Role.BOTH if config.validation_fraction else Role.TRAIN
 
 
 def _attributions(houses: Sequence[StoredHouse]) -> tuple[Attribution, ...]:

@@ -97,12 +97,7 @@ def fitted(appliances: Sequence[Appliance], houses: Sequence[StoredHouse]) -> Ma
 
 def _measured(known: Appliance, houses: Sequence[StoredHouse]) -> tuple[FloatArray, BoolArray]:
     """An appliance's power (T,) W and on-states (T,) in all houses that meter it, one after the other."""
-    rows = [
-        (house.power[house.manifest.appliances.index(known.name)],
-         house.on[house.manifest.appliances.index(known.name)])
-        for house in houses
-        if known.name in house.manifest.appliances
-    ]  # fmt: skip
+    rows = [house.measured(known.name) for house in houses if known.name in house.manifest.appliances]
     return np.concatenate([power for power, _ in rows]), np.concatenate([on for _, on in rows])
 
 

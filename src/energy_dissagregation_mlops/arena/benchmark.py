@@ -213,12 +213,7 @@ class _Ring:
 
 def _check_metered(split: Split, houses: Mapping[str, StoredHouse], known: Sequence[Appliance]) -> None:
     for role in ("train", "test"):
-        used = {
-            name
-            for reference in getattr(split, role)
-            for name, on in zip(houses[reference].manifest.appliances, houses[reference].on, strict=True)
-            if on.any()
-        }
+        used = set[str]().union(*(houses[reference].used for reference in getattr(split, role)))
         absent = [each.name for each in known if each.name not in used]
         if absent:
             raise ConfigError(

@@ -198,10 +198,9 @@ def _coverage(predictor: Predictor, house: StoredHouse, answer: Disaggregation, 
 
 def _false_power(predictor: Predictor, house: StoredHouse, name: str) -> float:
     """W said of an appliance where its power was taken from the mains."""
-    place = house.manifest.appliances.index(name)
-    if not house.on[place].any():
+    power, on = house.measured(name)
+    if not on.any():
         return float("nan")
-    answer = _answer(
-        predictor, lacking(np.asarray(house.mains), np.asarray(house.power[place])), house.manifest.start
-    )
+    without = lacking(np.asarray(house.mains), np.asarray(power))
+    answer = _answer(predictor, without, house.manifest.start)
     return false_power(answer, answer.appliances.index(name))

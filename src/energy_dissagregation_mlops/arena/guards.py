@@ -24,7 +24,6 @@ from energy_dissagregation_mlops.store import StoredHouse
 from energy_dissagregation_mlops.training.config import TrainingConfig
 from energy_dissagregation_mlops.training.data import TrainingSeries, scales_of
 from energy_dissagregation_mlops.training.loop import split_of
-from energy_dissagregation_mlops.training_run import series_of
 
 SCALE_TOLERANCE = 1e-4  # relative: the graph's scales are float32
 
@@ -57,10 +56,10 @@ def check_split(split: Split, houses: Opened) -> None:
 
 
 def _check_readings(split: Split, first: Sequence[StoredHouse], second: Sequence[StoredHouse]) -> None:
-    raw = {sha256: house for house in first for sha256 in house.manifest.meters[0].sha256}
+    raw = {sha256: house for house in first for sha256 in house.manifest.mains_sha256}
     known = hours(first)
     for house in second:
-        for sha256 in house.manifest.meters[0].sha256:
+        for sha256 in house.manifest.mains_sha256:
             if sha256 in raw:
                 raise _same_house(split, raw[sha256], house, "the same mains readings")
         if found := sharing(known, house):
@@ -119,7 +118,7 @@ def check_bundle(bundle: Bundle, split: Split, houses: Opened, *, known: Sequenc
             )
     _check_roles(card, split)
     _check_rules(card, known)
-    _check_scales(card, [houses[each] for each in split.seen], known)
+    _check_scales(card, [houses[each] for each in split.seen])
 
 
 def _check_roles(card: Card, split: Split) -> None:
@@ -151,10 +150,9 @@ def _check_rules(card: Card, known: Sequence[Appliance]) -> None:
                 )
 
 
-def _check_scales(card: Card, seen: Sequence[StoredHouse], known: Sequence[Appliance]) -> None:
+def _check_scales(card: Card, seen: Sequence[StoredHouse]) -> None:
     """The scales are those of the stretches trained on, worked out once more from those houses alone."""
-    by_name = {each.name: each for each in known}
-    series = [series_of(house, [by_name[name] for name in card.appliance_names]) for house in seen]
+    series = [TrainingSeries.of(house, card.appliance_names) for house in seen]
     network = networks.build(card.network, card.appliance_names, card.network_options)
     config = section(TrainingConfig, card.training, f"the card of {card.reference}: training")
     parts = split_of(series, config, network)

@@ -33,12 +33,7 @@ class KnownHome:
         manifest = house.manifest
         first, last = span or (0, manifest.length)
         begin, end = max(0, first - card.window_length), min(manifest.length, last + card.window_length)
-        power = np.full((len(card.appliances), end - begin), np.nan, np.float32)
-        on = np.zeros(power.shape, np.bool_)
-        for row, name in enumerate(card.appliance_names):
-            if name in manifest.appliances:
-                place = manifest.appliances.index(name)
-                power[row], on[row] = house.power[place, begin:end], house.on[place, begin:end]
+        power, on = house.rows(card.appliance_names, slice(begin, end))
         return cls(
             reference=manifest.reference, simulated=manifest.title == SIMULATED,
             start=manifest.start + begin * manifest.sample_period, sample_period=manifest.sample_period,

@@ -54,7 +54,7 @@ class Facts:
                 HouseFacts(
                     reference=house.manifest.reference,
                     manifest_sha256=house.manifest_sha256(),
-                    mains_sha256=house.manifest.meters[0].sha256,
+                    mains_sha256=house.manifest.mains_sha256,
                 )
                 for house in houses
             ),

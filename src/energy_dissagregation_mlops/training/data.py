@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from energy_dissagregation_mlops.errors import ConfigError
+from energy_dissagregation_mlops.store import StoredHouse
 from energy_dissagregation_mlops.vocabulary import SECONDS_PER_DAY, BoolArray, FloatArray
 
 IndexArray = NDArray[np.int64]
@@ -39,6 +40,17 @@ class TrainingSeries:
     def __post_init__(self) -> None:
         assert self.mains.ndim == 1 and self.power.ndim == 2
         assert self.power.shape == self.on.shape == (len(self.metered), len(self.mains))
+
+    @classmethod
+    def of(cls, house: StoredHouse, appliances: Sequence[str]) -> TrainingSeries:
+        """A stored house as it is trained on, with these appliances in this order."""
+        manifest = house.manifest
+        power, on = house.rows(appliances)
+        return cls(
+            name=manifest.reference, start=manifest.start, sample_period=manifest.sample_period,
+            mains=np.asarray(house.mains), power=power, on=on,
+            metered=np.array([name in manifest.appliances for name in appliances]),
+        )  # fmt: skip
 
     def __len__(self) -> int:
         return len(self.mains)
