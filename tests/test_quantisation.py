@@ -11,9 +11,8 @@ import numpy as np
 import onnx
 import pytest
 
-from energy_dissagregation_mlops import quantisation
+from energy_dissagregation_mlops import as_trained, quantisation
 from energy_dissagregation_mlops.bundle import Bundle, Quantisation, QuantisedAppliance
-from energy_dissagregation_mlops.calibration_run import split_as_trained
 from energy_dissagregation_mlops.config import RunConfig
 from energy_dissagregation_mlops.errors import ConfigError, ParityError, StoreError
 from energy_dissagregation_mlops.export import probe_windows
@@ -73,7 +72,7 @@ def test_the_quantised_bundle_is_a_bundle_whose_card_says_what_it_lost(
     assert "QuantizeLinear" in kinds and "DequantizeLinear" in kinds
 
     # The figures are those of the path that users are served, on what the weights were chosen on.
-    validation = split_as_trained(store, bundle.card).validation
+    validation = as_trained.split(as_trained.houses_of(store, bundle.card), bundle.card).validation
     for opened, kept in ((bundle, "mae"), (made, "mae_int8")):
         disaggregator = Disaggregator.load(opened)
         answers = [disaggregator.disaggregate(one.mains, start=one.start) for one in validation]

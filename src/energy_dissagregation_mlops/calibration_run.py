@@ -10,22 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from energy_dissagregation_mlops import as_trained
 from energy_dissagregation_mlops import bundle as bundles
-from energy_dissagregation_mlops import networks
-from energy_dissagregation_mlops.bundle import Bundle, Card, HouseCard, Role
+from energy_dissagregation_mlops.bundle import Bundle, Card, Role
 from energy_dissagregation_mlops.calibration.fit import Progress, Witness, calibrated
 from energy_dissagregation_mlops.calibration.series import KnownHome
 from energy_dissagregation_mlops.calibration.witnesses import of_validation
-from energy_dissagregation_mlops.config import section
-from energy_dissagregation_mlops.errors import ConfigError, LeakError, StoreError
+from energy_dissagregation_mlops.errors import ConfigError, LeakError
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.seen import Seen, house_card
 from energy_dissagregation_mlops.store import Store, StoredHouse
-from energy_dissagregation_mlops.training.config import TrainingConfig
-from energy_dissagregation_mlops.training.data import TrainingSeries
-from energy_dissagregation_mlops.training.loop import split_of
-from energy_dissagregation_mlops.training.splits import Split
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,36 +113,5 @@ def _whole(house: StoredHouse, own: Disaggregator, fitted: Seen) -> Witness:
 
 def _validation(store: Store, own: Disaggregator) -> list[Witness]:
     """What the bundle was validated on, found as training found it."""
-    houses = _houses_as_trained(store, own.card)
-    return of_validation(own, houses, _split(houses, own.card).validation)
-
-
-def split_as_trained(store: Store, card: Card) -> Split:
-    """What a bundle was trained on and what it was validated on, found as training found it.
-
-    Raises:
-        StoreError, UnknownNameError: a house is not in the store, or is not as it was in training.
-    """
-    return _split(_houses_as_trained(store, card), card)
-
-
-def _split(houses: Sequence[StoredHouse], card: Card) -> Split:
-    series = [TrainingSeries.of(house, card.appliance_names) for house in houses]
-    network = networks.build(card.network, card.appliance_names, card.network_options)
-    config = section(TrainingConfig, card.training, f"the card of {card.reference}: training")
-    return split_of(series, config, network)
-
-
-def _houses_as_trained(store: Store, card: Card) -> list[StoredHouse]:
-    return [_as_trained(store, each, card) for each in card.houses if each.role is not Role.CALIBRATION]
-
-
-def _as_trained(store: Store, seen: HouseCard, card: Card) -> StoredHouse:
-    house = store.open(seen.reference, card.sample_period)
-    manifest = house.manifest
-    if (manifest.start, manifest.stop, manifest.mains_sha256) != (seen.start, seen.stop, seen.mains_sha256):
-        raise StoreError(
-            f"{seen.reference} is not the house that {card.reference} was trained on: what it was validated on can't be "
-            "found; preprocess that data again, or name houses with --house"
-        )
-    return house
+    houses = as_trained.houses_of(store, own.card)
+    return of_validation(own, houses, as_trained.split(houses, own.card).validation)

@@ -25,7 +25,7 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from energy_dissagregation_mlops.bundle import Bundle
+from energy_dissagregation_mlops.bundle import Bundle, Card
 from energy_dissagregation_mlops.errors import BundleError, ConfigError, ParityError, UnknownNameError
 from energy_dissagregation_mlops.files import atomic_file
 from energy_dissagregation_mlops.networks import build
@@ -127,6 +127,11 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
+def network_of(card: Card) -> Network:
+    """The network that a card names, with weights at random."""
+    return build(card.network, card.appliance_names, card.network_options)
+
+
 def restored(bundle: Bundle) -> Network:
     """A bundle's network with its weights.
 
@@ -135,7 +140,7 @@ def restored(bundle: Bundle) -> Network:
     """
     card = bundle.card
     try:
-        network = build(card.network, card.appliance_names, card.network_options)
+        network = network_of(card)
         network.load_state_dict(torch.load(bundle.weights, map_location="cpu", weights_only=True))
     except (RuntimeError, KeyError, pickle.UnpicklingError, UnknownNameError, ConfigError) as error:
         reason = " ".join(str(error).split())[:120]

@@ -27,9 +27,9 @@ from typing import Any
 import numpy as np
 import onnx
 
+from energy_dissagregation_mlops import as_trained
 from energy_dissagregation_mlops import bundle as bundles
 from energy_dissagregation_mlops.bundle import Bundle, Quantisation, QuantisedAppliance
-from energy_dissagregation_mlops.calibration_run import split_as_trained
 from energy_dissagregation_mlops.errors import ConfigError, ParityError
 from energy_dissagregation_mlops.files import json_text
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
@@ -88,7 +88,7 @@ def quantise(store: Store, registry: Registry, bundle: Bundle) -> Bundle:
     card = bundle.card
     if card.quantisation is not None:
         raise ConfigError(f"{card.reference} is quantised already: name {card.quantisation.source}")
-    split = split_as_trained(store, card)
+    split = as_trained.split(as_trained.houses_of(store, card), card)
     if not split.validation:
         raise ConfigError(f"{card.reference} was validated on nothing, so its loss can't be measured")
     with tempfile.TemporaryDirectory() as folder:

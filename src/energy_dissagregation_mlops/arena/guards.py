@@ -12,18 +12,16 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from energy_dissagregation_mlops import networks
+from energy_dissagregation_mlops import as_trained
 from energy_dissagregation_mlops.appliances import Appliance
 from energy_dissagregation_mlops.arena.protocol import Protocol, Split
 from energy_dissagregation_mlops.bundle import Bundle, Card, Role
-from energy_dissagregation_mlops.config import section
 from energy_dissagregation_mlops.errors import ConfigError, LeakError, StoreError
+from energy_dissagregation_mlops.export import network_of
 from energy_dissagregation_mlops.preprocessing import rule_text
 from energy_dissagregation_mlops.seen import hours, seen_as, sharing
 from energy_dissagregation_mlops.store import StoredHouse
-from energy_dissagregation_mlops.training.config import TrainingConfig
 from energy_dissagregation_mlops.training.data import TrainingSeries, scales_of
-from energy_dissagregation_mlops.training.loop import split_of
 
 SCALE_TOLERANCE = 1e-4  # relative: the graph's scales are float32
 
@@ -152,11 +150,8 @@ def _check_rules(card: Card, known: Sequence[Appliance]) -> None:
 
 def _check_scales(card: Card, seen: Sequence[StoredHouse]) -> None:
     """The scales are those of the stretches trained on, worked out once more from those houses alone."""
-    series = [TrainingSeries.of(house, card.appliance_names) for house in seen]
-    network = networks.build(card.network, card.appliance_names, card.network_options)
-    config = section(TrainingConfig, card.training, f"the card of {card.reference}: training")
-    parts = split_of(series, config, network)
-    check_stretches(parts.training, parts.validation, reach=network.reach)
+    parts = as_trained.split(seen, card)
+    check_stretches(parts.training, parts.validation, reach=network_of(card).reach)
     scales = scales_of(parts.training, card.appliance_names)
     pairs = [("the mains", scales.mains, card.mains_scale)]
     pairs += [
