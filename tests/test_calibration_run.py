@@ -18,7 +18,8 @@ from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.seen import Seen
 from energy_dissagregation_mlops.store import Store, StoredHouse
 from energy_dissagregation_mlops.training.config import TrainingConfig
-from energy_dissagregation_mlops.training_run import train
+from energy_dissagregation_mlops.training_run.prepared import PreparedRun
+from energy_dissagregation_mlops.training_run.running import train
 
 HouseMaker = Callable[..., StoredHouse]
 BundleMaker = Callable[..., Bundle]
@@ -100,11 +101,11 @@ def test_training_calibrates_and_calibrating_again_gives_the_same(
 ) -> None:
     for house in (1, 2):
         make_house("made", house, days=30)
-    by_blocks = train(store, registry, RUN)
+    by_blocks = train(PreparedRun.of(store, registry, RUN))
     whole = dataclasses.replace(
         RUN, name="whole", training=dataclasses.replace(RUN.training, validation_houses=("made:2",))
     )
-    by_house = train(store, registry, whole)
+    by_house = train(PreparedRun.of(store, registry, whole))
     assert by_blocks is not None and by_house is not None
     for bundle, homes in ((by_blocks, ("made:1", "made:2")), (by_house, ("made:2",))):
         calibration = bundle.card.calibration
@@ -120,7 +121,7 @@ def test_without_validation_there_is_nothing_to_calibrate_on(
 ) -> None:
     make_house("made", 1, days=3)
     run = dataclasses.replace(RUN, training=dataclasses.replace(RUN.training, validation_fraction=0.0))
-    bundle = train(store, registry, run)
+    bundle = train(PreparedRun.of(store, registry, run))
     assert bundle is not None
     assert bundle.card.calibration is None
     assert "gives no intervals" in caplog.text
@@ -133,7 +134,7 @@ def test_a_house_that_changed_since_training_is_refused(
     store: Store, registry: Registry, make_house: HouseMaker
 ) -> None:
     make_house("made", 1, days=30)
-    bundle = train(store, registry, RUN)
+    bundle = train(PreparedRun.of(store, registry, RUN))
     assert bundle is not None
     make_house("made", 1, days=29)
     with pytest.raises(StoreError, match="is not the house that run@1 was trained on"):

@@ -23,7 +23,8 @@ from energy_dissagregation_mlops.predecessors import Predecessors
 from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.store import Store, StoredHouse
 from energy_dissagregation_mlops.training.config import TrainingConfig
-from energy_dissagregation_mlops.training_run import train
+from energy_dissagregation_mlops.training_run.prepared import PreparedRun
+from energy_dissagregation_mlops.training_run.running import train
 
 HouseMaker = Callable[..., StoredHouse]
 
@@ -38,7 +39,7 @@ pytestmark = pytest.mark.slow  # a bundle with weights has to be trained
 def trained(store: Store, registry: Registry, make_house: HouseMaker) -> Bundle:
     """A bundle that was trained on made:1, and validated on blocks of it."""
     make_house("made", 1)
-    bundle = train(store, registry, RUN)
+    bundle = train(PreparedRun.of(store, registry, RUN))
     assert bundle is not None
     return bundle
 
@@ -100,7 +101,7 @@ def test_who_has_seen_a_house_that_the_run_keeps_unseen_is_a_leak(
     with pytest.raises(LeakError, match="run@1 was trained on made:1, which this run does not train on"):
         of(registry, store, config, "made:2")
     with pytest.raises(LeakError, match="run@1 was trained on made:1"):
-        train(store, registry, config)
+        train(PreparedRun.of(store, registry, config))
 
 
 def test_who_was_trained_on_a_house_that_chooses_the_weights_is_a_leak_and_who_chose_on_it_is_none(
@@ -111,7 +112,7 @@ def test_who_was_trained_on_a_house_that_chooses_the_weights_is_a_leak_and_who_c
     both = dataclasses.replace(RUN, houses=("made:1", "made:2"), training=by_house, start="run@1")
     with pytest.raises(LeakError, match="run@1 was trained on made:1"):
         of(registry, store, both, "made:1", "made:2")
-    chosen = train(store, registry, dataclasses.replace(both, name="chosen", start=None))
+    chosen = train(PreparedRun.of(store, registry, dataclasses.replace(both, name="chosen", start=None)))
     assert chosen is not None
     assert (
         of(registry, store, dataclasses.replace(both, start="chosen@1"), "made:1", "made:2").start == chosen
@@ -151,10 +152,12 @@ def test_weights_of_another_shape_and_a_bundle_without_weights_are_said(
 
 
 def test_members_answer_together_without_a_step(trained: Bundle, store: Store, registry: Registry) -> None:
-    other = train(store, registry, dataclasses.replace(RUN, training=dataclasses.replace(SHORT, seed=1)))
+    other = train(
+        PreparedRun.of(store, registry, dataclasses.replace(RUN, training=dataclasses.replace(SHORT, seed=1)))
+    )
     assert other is not None
     both = dataclasses.replace(RUN, name="both", members=("run@1", "run@2"))
-    bundle = train(store, registry, both, report=lambda _: pytest.fail("it trained"))
+    bundle = train(PreparedRun.of(store, registry, both), report=lambda _: pytest.fail("it trained"))
     assert bundle is not None
     assert (bundle.card.network, bundle.card.members) == ("gated_unets", ("run@1", "run@2"))
     assert bundle.card.num_weights == 2 * trained.card.num_weights
@@ -177,9 +180,13 @@ def test_members_answer_together_without_a_step(trained: Bundle, store: Store, r
 def test_members_that_do_not_go_together_are_said(
     trained: Bundle, store: Store, registry: Registry, changes: dict[str, object], message: str
 ) -> None:
-    train(store, registry, dataclasses.replace(RUN, name="wider", network_options={**TINY, "width": 8}))
+    train(
+        PreparedRun.of(
+            store, registry, dataclasses.replace(RUN, name="wider", network_options={**TINY, "width": 8})
+        )
+    )
     with pytest.raises(ConfigError, match=message):
-        train(store, registry, dataclasses.replace(RUN, name="both", **changes))
+        train(PreparedRun.of(store, registry, dataclasses.replace(RUN, name="both", **changes)))
 
 
 def test_a_member_that_has_seen_a_house_that_the_run_keeps_unseen_is_a_leak(
@@ -188,4 +195,4 @@ def test_a_member_that_has_seen_a_house_that_the_run_keeps_unseen_is_a_leak(
     make_house("made", 2)
     config = dataclasses.replace(RUN, houses=("made:2",), test_houses=("made:1",), members=("run@1", "run@1"))
     with pytest.raises(LeakError, match="run@1 was trained on made:1"):
-        train(store, registry, config)
+        train(PreparedRun.of(store, registry, config))

@@ -22,7 +22,8 @@ from energy_dissagregation_mlops.quantisation import check, inner_nodes, quantis
 from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.store import Store, StoredHouse
 from energy_dissagregation_mlops.training.config import TrainingConfig
-from energy_dissagregation_mlops.training_run import train
+from energy_dissagregation_mlops.training_run.prepared import PreparedRun
+from energy_dissagregation_mlops.training_run.running import train
 
 HouseMaker = Callable[..., StoredHouse]
 
@@ -43,7 +44,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bundle(store: Store, registry: Registry, make_house: HouseMaker, kept: Path) -> Bundle:
     make_house(house=1, days=4)
     if not kept.exists():
-        train(store, registry, RUN)
+        train(PreparedRun.of(store, registry, RUN))
         shutil.copytree(registry.root, kept)
     shutil.copytree(kept, registry.root, dirs_exist_ok=True)
     return registry.resolve("run@1")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from energy_dissagregation_mlops import networks, training_run
+from energy_dissagregation_mlops import networks
 from energy_dissagregation_mlops.bundle import WEIGHTS, Bundle, Role
 from energy_dissagregation_mlops.config import RunConfig
 from energy_dissagregation_mlops.errors import (
@@ -24,7 +24,8 @@ from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.store import Store, StoredHouse
 from energy_dissagregation_mlops.tracking import recording
 from energy_dissagregation_mlops.training.config import TrainingConfig
-from energy_dissagregation_mlops.training_run import alone, chosen_houses, train
+from energy_dissagregation_mlops.training_run.prepared import PreparedRun, chosen_houses
+from energy_dissagregation_mlops.training_run.running import alone, train
 
 HouseMaker = Callable[..., StoredHouse]
 
@@ -67,10 +68,10 @@ def test_an_empty_store_and_another_period_are_said(
     store: Store, registry: Registry, make_house: HouseMaker
 ) -> None:
     with pytest.raises(StoreError, match=r"holds no house at 60 s \(it holds nothing\)"):
-        train(store, registry, RUN)
+        train(PreparedRun.of(store, registry, RUN))
     make_house(days=1)
     with pytest.raises(StoreError, match=r"no house at 6 s \(it holds 60 s\)"):
-        train(store, registry, dataclasses.replace(RUN, sample_period=6))
+        train(PreparedRun.of(store, registry, dataclasses.replace(RUN, sample_period=6)))
 
 
 def test_an_appliance_that_no_house_meters_is_said(
@@ -78,7 +79,7 @@ def test_an_appliance_that_no_house_meters_is_said(
 ) -> None:
     make_house(days=1)
     with pytest.raises(ConfigError, match="used and metered microwave"):
-        train(store, registry, dataclasses.replace(RUN, appliances=("kettle", "microwave")))
+        train(PreparedRun.of(store, registry, dataclasses.replace(RUN, appliances=("kettle", "microwave"))))
 
 
 @pytest.mark.slow
@@ -90,7 +91,7 @@ def test_a_bundle_holds_what_it_was_trained_on_and_no_trace_of_the_rest(
     for name in ("power.npy", "on.npy"):  # nobody can have read it
         (unseen.folder / name).write_bytes(b"")
     told = []
-    bundle = train(store, registry, RUN, report=told.append)
+    bundle = train(PreparedRun.of(store, registry, RUN), report=told.append)
     assert isinstance(bundle, Bundle)
     card = bundle.card
     assert (card.reference, card.description, card.seed, card.sample_period) == ("run@1", "for a test", 3, 60)
@@ -117,8 +118,9 @@ def test_a_registry_that_can_not_be_written_is_refused_before_anything_is_traine
     store: Store, make_house: HouseMaker
 ) -> None:
     make_house()
+    run = PreparedRun.of(store, Registry(Path("/sys")), RUN)
     with pytest.raises(EdmlopsError, match="no permission for /sys"):
-        train(store, Registry(Path("/sys")), RUN, report=lambda _: pytest.fail("it trained"))
+        train(run, report=lambda _: pytest.fail("it trained"))
 
 
 def test_a_second_training_of_a_name_is_refused_and_leaves_the_checkpoint(
@@ -128,11 +130,15 @@ def test_a_second_training_of_a_name_is_refused_and_leaves_the_checkpoint(
     with alone(registry, "run"):
         checkpoint = registry.root / "run" / "checkpoint.pt"
         checkpoint.write_text("of the first")
-        for again in (training_run.train, recording.train):
-            with pytest.raises(
-                ConfigError, match=r"run is being trained by process \d+ on .* another --name"
-            ):
-                again(store, registry, RUN, resume=True, report=lambda _: pytest.fail("it trained"))
+        refused = pytest.raises(
+            ConfigError, match=r"run is being trained by process \d+ on .* another --name"
+        )
+        with refused:
+            train(
+                PreparedRun.of(store, registry, RUN), resume=True, report=lambda _: pytest.fail("it trained")
+            )
+        with refused:
+            recording.train(store, registry, RUN, resume=True, report=lambda _: pytest.fail("it trained"))
     assert checkpoint.read_text() == "of the first"
     assert not (registry.root / ".runs").exists()  # nor is it on record
     with alone(registry, "run"), alone(registry, "other"):

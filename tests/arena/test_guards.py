@@ -18,7 +18,8 @@ from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.store import Store, StoredHouse
 from energy_dissagregation_mlops.training.config import TrainingConfig
 from energy_dissagregation_mlops.training.data import TrainingSeries
-from energy_dissagregation_mlops.training_run import train
+from energy_dissagregation_mlops.training_run.prepared import PreparedRun
+from energy_dissagregation_mlops.training_run.running import train
 
 HomeMaker = Callable[..., StoredHouse]
 ProtocolMaker = Callable[..., Protocol]
@@ -174,7 +175,7 @@ def bundle(store: Store, registry: Registry, houses: Mapping[str, StoredHouse]) 
         name="run", houses=("made:1", "made:3"), test_houses=("made:2",), network_options=TINY,
         appliances=("kettle", "fridge"), training=training,
     )  # fmt: skip
-    made = train(store, registry, run)
+    made = train(PreparedRun.of(store, registry, run))
     assert made is not None
     return made
 

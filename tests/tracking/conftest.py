@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from energy_dissagregation_mlops import training_run
 from energy_dissagregation_mlops.config import RunConfig
 from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.store import StoredHouse
 from energy_dissagregation_mlops.tracking.opening import RunStore
 from energy_dissagregation_mlops.training.config import TrainingConfig
+from energy_dissagregation_mlops.training_run import bundling
 
 HouseMaker = Callable[..., StoredHouse]
 
@@ -61,6 +61,6 @@ def no_address(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def quick_export(monkeypatch: pytest.MonkeyPatch) -> None:
     """No graph: exporting it takes longer than all else here, and is tested elsewhere."""
-    monkeypatch.setattr(training_run.export, "to_onnx", lambda network, path: path.write_bytes(b"a graph"))
-    monkeypatch.setattr(training_run.export, "check_parity", lambda network, path: None)
-    monkeypatch.setattr(training_run, "_calibrated", lambda card, *_: card)
+    monkeypatch.setattr(bundling.export, "to_onnx", lambda network, path: path.write_bytes(b"a graph"))
+    monkeypatch.setattr(bundling.export, "check_parity", lambda network, path: None)
+    monkeypatch.setattr(bundling, "_calibrated", lambda card, *_: card)

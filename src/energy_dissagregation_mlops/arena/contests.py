@@ -124,7 +124,7 @@ def trained(store: Store, registry: Registry, run: RunConfig, *, report: Report)
     """The bundle of a run: found, or trained from where an interrupted training stood.
 
     Raises:
-        EdmlopsError: as ``training_run.train``.
+        EdmlopsError: as ``recording.train``.
     """
     versions = registry.versions(run.name)
     if versions:

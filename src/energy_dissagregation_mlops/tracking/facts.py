@@ -9,7 +9,7 @@ import dataclasses
 import hashlib
 import json
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -20,8 +20,8 @@ import yaml
 from energy_dissagregation_mlops import __version__
 from energy_dissagregation_mlops.config import RunConfig
 from energy_dissagregation_mlops.cores import available_cores
-from energy_dissagregation_mlops.store import StoredHouse
-from energy_dissagregation_mlops.training_run import git_commit
+from energy_dissagregation_mlops.training_run.bundling import git_commit
+from energy_dissagregation_mlops.training_run.prepared import PreparedRun
 
 PACKAGES = ("torch", "numpy", "onnxruntime", "onnx", "mlflow-skinny", "optuna")
 _SAYS_NOTHING = ("name", "description")  # of how a run goes
@@ -46,17 +46,17 @@ class Facts:
     environment: Mapping[str, str]
 
     @classmethod
-    def of(cls, config: RunConfig, houses: Sequence[StoredHouse]) -> Facts:
-        """What there is to know of a run on these houses."""
+    def of(cls, run: PreparedRun) -> Facts:
+        """What there is to know of a run."""
         return cls(
-            config=config,
+            config=run.config,
             houses=tuple(
                 HouseFacts(
                     reference=house.manifest.reference,
                     manifest_sha256=house.manifest_sha256(),
                     mains_sha256=house.manifest.mains_sha256,
                 )
-                for house in houses
+                for house in run.houses
             ),
             environment=environment(),
         )

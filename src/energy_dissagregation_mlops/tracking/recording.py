@@ -15,11 +15,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from energy_dissagregation_mlops import training_run
 from energy_dissagregation_mlops.bundle import CARD, METRICS, SUMS, Bundle
 from energy_dissagregation_mlops.config import RunConfig
 from energy_dissagregation_mlops.files import json_text
-from energy_dissagregation_mlops.registry import Registry, check_name
+from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.store import Store
 from energy_dissagregation_mlops.tracking.facts import Facts
 from energy_dissagregation_mlops.tracking.names import (
@@ -36,6 +35,8 @@ from energy_dissagregation_mlops.tracking.opening import RunStore, first_line
 from energy_dissagregation_mlops.training.distributed import is_first_process
 from energy_dissagregation_mlops.training.progress import Progress, Report, silent
 from energy_dissagregation_mlops.training.validation import Validation
+from energy_dissagregation_mlops.training_run import running
+from energy_dissagregation_mlops.training_run.prepared import PreparedRun
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -48,42 +49,29 @@ _ERROR_LENGTH = 500  # characters
 def train(
     store: Store, registry: Registry, config: RunConfig, *, resume: bool = False, report: Report = silent
 ) -> Bundle | None:
-    """``training_run.train``, recorded.
+    """``running.train`` of a run that is prepared here, recorded.
 
-    Args and returns: as there.
+    Args and returns: as there, and as ``PreparedRun.of``.
 
     Raises:
         EdmlopsError: as there; never because of the record.
     """
-    if not (is_first_process() and store.manifests(config.sample_period)):  # without a house it is refused
-        return training_run.train(store, registry, config, resume=resume, report=report)
-    facts = facts_of(store, registry, config)
-    with training_run.alone(registry, config.name):
+    run = PreparedRun.of(store, registry, config)
+    if not is_first_process():
+        return running.train(run, resume=resume, report=report)
+    with running.alone(registry, config.name):
         pass  # what is refused does not go on record
-    goes_on = resume and (registry.root / config.name / training_run.CHECKPOINT).exists()
-    with recorded(facts, RunStore(registry.root), resume=goes_on) as recording:
+    goes_on = resume and run.checkpoint.exists()
+    with recorded(Facts.of(run), RunStore(registry.root), resume=goes_on) as recording:
 
         def both(progress: Progress) -> None:
             report(progress)
             recording.report(progress)
 
-        bundle = training_run.train(store, registry, config, resume=resume, report=both)
+        bundle = running.train(run, resume=resume, report=both)
         if bundle is not None:
             recording.name_bundle(bundle)
         return bundle
-
-
-def facts_of(store: Store, registry: Registry, config: RunConfig) -> Facts:
-    """What is known of a run before it begins.
-
-    Raises:
-        EdmlopsError: its name, its houses, its network or whom it learns from can't be used.
-    """
-    check_name(config.name)
-    trained, _ = training_run.chosen_houses(store.manifests(config.sample_period), config)
-    houses = [store.open(reference, config.sample_period) for reference in trained]
-    training_run.check(houses, config, registry)
-    return Facts.of(config, houses)
 
 
 class Recording:

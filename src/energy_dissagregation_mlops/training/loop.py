@@ -137,6 +137,7 @@ class _Loop:
         scales = scales_of(split.training, network.appliances)
         self._stepper = Stepper(network, data, config, scales=scales, process=process, teachers=teachers)
         self._validation = Windows.of(split.validation, network, process) if split.validation else None
+        self._validated_on = split.validation
         self._config = config
         self._process = process
         self._report = report if process.is_first else silent
@@ -260,4 +261,6 @@ class _Loop:
         """The network as it was finished."""
         network = self._stepper.network
         network.to("cpu", memory_format=torch.contiguous_format).eval()
-        return Fitted(network=network, history=tuple(self._history), best_epoch=self._best_epoch)
+        return Fitted(
+            network=network, history=tuple(self._history), best_epoch=self._best_epoch, validated_on=self._validated_on,
+        )  # fmt: skip

@@ -14,6 +14,7 @@ from typing import Protocol
 from pydantic import TypeAdapter
 
 from energy_dissagregation_mlops.networks.contract import Network
+from energy_dissagregation_mlops.training.data import TrainingSeries
 from energy_dissagregation_mlops.training.validation import Validation
 
 
@@ -61,6 +62,7 @@ class Fitted:
     network: Network  # with the best weights, on the CPU, in eval mode
     history: tuple[EpochResult, ...]
     best_epoch: int  # from 1
+    validated_on: tuple[TrainingSeries, ...]  # the stretches that its weights were chosen on
 
     @property
     def best(self) -> EpochResult:

@@ -50,4 +50,6 @@ def put_together(
             network.settle_gates(*chosen_gates(network, windows, process))
             validation = validate(network, windows, process)
     found = EpochResult(epoch=1, loss=math.nan, validation=validation)
-    return Fitted(network=network.to("cpu").eval(), history=(found,), best_epoch=1)
+    return Fitted(
+        network=network.to("cpu").eval(), history=(found,), best_epoch=1, validated_on=split.validation
+    )

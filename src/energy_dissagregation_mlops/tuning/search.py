@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 from energy_dissagregation_mlops.config import RunConfig
 from energy_dissagregation_mlops.cores import available_cores, interrupts_held, pool
-from energy_dissagregation_mlops.errors import ConfigError, StoreError
+from energy_dissagregation_mlops.errors import ConfigError
 from energy_dissagregation_mlops.files import exclusive, write_text
 from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.store import Store
-from energy_dissagregation_mlops.tracking.facts import run_yaml
+from energy_dissagregation_mlops.tracking.facts import Facts, run_yaml
 from energy_dissagregation_mlops.tracking.opening import RunStore
-from energy_dissagregation_mlops.tracking.recording import facts_of
+from energy_dissagregation_mlops.training_run.prepared import PreparedRun
 from energy_dissagregation_mlops.tuning.space import Choice, Range, Space
 from energy_dissagregation_mlops.tuning.trial import Outcome, Task, decoded, pruner, run, trial_config
 
@@ -111,11 +111,7 @@ def _study_name(store: Store, registry: Registry, space: Space) -> str:
     Raises:
         EdmlopsError: there is nothing to train on.
     """
-    if not store.manifests(space.base.sample_period):
-        raise StoreError(
-            f"{store.root} holds no house at {space.base.sample_period:g} s: run `edmlops preprocess` first"
-        )
-    facts = facts_of(store, registry, space.base)
+    facts = Facts.of(PreparedRun.of(store, registry, space.base))
     dimensions = {
         key: [type(each).__name__, dataclasses.asdict(each)] for key, each in space.dimensions.items()
     }

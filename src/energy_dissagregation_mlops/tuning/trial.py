@@ -15,15 +15,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from energy_dissagregation_mlops import training_run
 from energy_dissagregation_mlops.config import RunConfig
 from energy_dissagregation_mlops.errors import EdmlopsError
 from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.store import Store
 from energy_dissagregation_mlops.terminal import set_up_logging
+from energy_dissagregation_mlops.tracking.facts import Facts
 from energy_dissagregation_mlops.tracking.opening import RunStore
-from energy_dissagregation_mlops.tracking.recording import facts_of, recorded
+from energy_dissagregation_mlops.tracking.recording import recorded
 from energy_dissagregation_mlops.training.progress import Progress
+from energy_dissagregation_mlops.training_run.prepared import PreparedRun
+from energy_dissagregation_mlops.training_run.running import fitted
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -95,15 +97,13 @@ def run(task: Task) -> Outcome:
     if task.parent is not None:
         set_up_logging(logging.WARNING)
     trial = optuna.Trial(opened_study(task.storage, task.study), task.identity)
-    store, registry = Store(task.store), Registry(task.models)
     checkpoint = task.storage.with_suffix("") / f"{_named(task.config)}.pt"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     best = math.nan
 
     try:
-        facts = facts_of(store, registry, task.config)
-        houses = [store.open(each.reference, task.config.sample_period) for each in facts.houses]
-        with recorded(facts, RunStore(task.models), resume=checkpoint.exists()) as recording:
+        prepared = PreparedRun.of(Store(task.store), Registry(task.models), task.config)
+        with recorded(Facts.of(prepared), RunStore(task.models), resume=checkpoint.exists()) as recording:
             recording.tag(_SEARCH, task.study)
             recording.tag(_TRIAL, str(task.number))
 
@@ -119,14 +119,12 @@ def run(task: Task) -> Outcome:
                         raise _LagsBehindError
 
             try:
-                made = training_run.fitted(
-                    houses, task.config, registry, checkpoint=checkpoint, resume=True, report=report
-                )
+                made = fitted(prepared, checkpoint=checkpoint, resume=True, report=report)
             except _LagsBehindError:
                 recording.tag(_PRUNED, "true")
                 outcome = Outcome(number=task.number, score=best, pruned=True)
             else:
-                validation = made.fitted.best.validation
+                validation = made.best.validation
                 outcome = Outcome(number=task.number, score=None if validation is None else validation.score)
     except EdmlopsError as error:
         outcome = Outcome(number=task.number, score=None, error=str(error))
