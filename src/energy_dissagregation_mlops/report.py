@@ -6,8 +6,7 @@ Shapes: T series length, A appliances.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from datetime import time as clock_time
+from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -20,7 +19,7 @@ from energy_dissagregation_mlops.files import atomic_file
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.inference.mains import MainsSeries
 from energy_dissagregation_mlops.inference.quality import is_judged
-from energy_dissagregation_mlops.inference.summary import answered
+from energy_dissagregation_mlops.inference.summary import answered, days_of
 from energy_dissagregation_mlops.meter_csv.zones import zone as zone_of
 from energy_dissagregation_mlops.store import StoredHouse
 from energy_dissagregation_mlops.vocabulary import SECONDS_PER_DAY, Disaggregation, FloatArray, TimeArray
@@ -61,24 +60,16 @@ def liveliest_day(found: Disaggregation, zone: ZoneInfo) -> slice:
 
     Days with missing mains are taken only where there is no other.
     """
-    midnight = datetime.combine(datetime.fromtimestamp(found.start, zone).date(), clock_time(), zone)
     best, best_rank = slice(0, len(found.mains)), (-1, -1.0, -1.0)
-    end = found.start + len(found.mains) * found.sample_period
-    while midnight.timestamp() < end:
-        following = datetime.combine(midnight.date() + timedelta(days=1), clock_time(), zone)
-        span = slice(
-            max(0, round((midnight.timestamp() - found.start) / found.sample_period)),
-            min(len(found.mains), round((following.timestamp() - found.start) / found.sample_period)),
-        )
+    for _, span in days_of(found, zone):
         measured = float(np.isfinite(found.mains[span]).sum()) * found.sample_period / SECONDS_PER_DAY
         rank = (
             int(measured > 0.95),
             float(found.on[:, span].any(axis=1).sum()),
             float(np.nansum(found.power[:, span])),
         )
-        if span.stop > span.start and rank > best_rank:
+        if rank > best_rank:
             best, best_rank = span, rank
-        midnight = following
     return best
 
 

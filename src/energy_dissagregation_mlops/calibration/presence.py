@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from energy_dissagregation_mlops.activations import ActivationFinder
 from energy_dissagregation_mlops.bundle import ApplianceCard
 from energy_dissagregation_mlops.calibration.cells import Values
 from energy_dissagregation_mlops.calibration.series import KnownHome
+from energy_dissagregation_mlops.inference.summary import days_of
 from energy_dissagregation_mlops.presence import FEATURES, Evidence, PresenceModel, PresenceRow, features
 from energy_dissagregation_mlops.vocabulary import JOULES_PER_KWH, SECONDS_PER_DAY, BoolArray, Disaggregation
 
@@ -25,6 +27,7 @@ MIN_DAY_COVERAGE = 0.5  # of a day that counts
 RIDGE = 1.0  # against a weight of 1 for each home with and without it: few homes leave the odds near even
 _ROUNDS = 50  # of Newton's method: it stands still after ten
 _DIGITS = 5
+_FIRST_DAY = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,16 +53,12 @@ def watched(
     uses = finder.result()
     begun = np.floor_divide(uses.start, SECONDS_PER_DAY)
     assert found.on_probability is not None
-    day = np.floor_divide(home.start + np.arange(len(on)) * home.sample_period, SECONDS_PER_DAY).astype(
-        np.int64
-    )
     days = []
-    for number in range(int(day[0]), int(day[-1]) + 1):
-        span = slice(*np.searchsorted(day, [number, number + 1]))
+    for day, span in days_of(found, UTC):
         measured = int(inside[span].sum()) * home.sample_period / SECONDS_PER_DAY
         if measured >= MIN_DAY_COVERAGE:
             sure = found.on_probability[row, span][on[span]]
-            mine = begun == number
+            mine = begun == (day - _FIRST_DAY).days
             days.append(
                 Evidence(
                     days=measured, energy_kwh=float(uses.energy[mine].sum()) / JOULES_PER_KWH,
