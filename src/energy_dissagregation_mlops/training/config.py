@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from energy_dissagregation_mlops.errors import ConfigError
+from energy_dissagregation_mlops.settings import TRAIN_BATCH_SIZE, TRAIN_EPOCHS, TRAIN_LR
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
@@ -22,10 +23,10 @@ class TrainingConfig:
         ConfigError: a value is out of its limits.
     """
 
-    epochs: int = 5  # rounds of training, each followed by a validation and a checkpoint
-    batch_size: int = 32  # windows of a step, over all processes together
+    epochs: int = TRAIN_EPOCHS.default  # rounds of training, each followed by a validation and a checkpoint
+    batch_size: int = TRAIN_BATCH_SIZE.default  # windows of a step, over all processes together
     steps_per_epoch: int | None = None  # None: one pass over the data, but 100 at least and 2000 at most
-    lr: float = 1e-3  # the highest learning rate, after the warm-up
+    lr: float = TRAIN_LR.default  # the highest learning rate, after the warm-up
     warm_up: float = 0.05  # share of the steps over which the learning rate rises from 0
     weight_decay: float = 1e-2  # of matrices and kernels; biases and gains have none
     clip_norm: float = 1.0  # the gradient is shortened to this length
