@@ -61,7 +61,7 @@ class Lacking:
     @property
     def false_kwh_per_day(self) -> float:
         """The same as energy."""
-        return self.false_power * SECONDS_PER_DAY / JOULES_PER_KWH
+        return kwh_per_day(self.false_power)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,17 +212,27 @@ class _Told:
             home=home, house=house, disaggregator=disaggregator, found=found, presence=summary.presence
         )
 
-    def coverage(self, known: ApplianceCard, row: int) -> Coverage | None:
-        calibrated = self.disaggregator.calibrated
-        tables = None if calibrated is None else calibrated.appliances[row].intervals
-        return None if tables is None else Coverage.of(known, tables, Said.of(self.home, self.found, row))
-
     def lacking(self, row: int) -> Lacking | None:
         if not self.home.on[row].any():
             return None
         without = self.home.without(row)
         found, summary = answered(self.disaggregator, without.mains, start=without.start)
         return Lacking(false_power=false_power(found, row), presence=summary.presence[row])
+
+
+def coverage_of(
+    disaggregator: Disaggregator, home: KnownHome, found: Disaggregation, row: int
+) -> Coverage | None:
+    """How often the intervals of an appliance hold the truth in a home; None where the bundle gives none."""
+    calibrated = disaggregator.calibrated
+    tables = None if calibrated is None else calibrated.appliances[row].intervals
+    known = disaggregator.card.appliances[row]
+    return None if tables is None else Coverage.of(known, tables, Said.of(home, found, row))
+
+
+def kwh_per_day(watts: float) -> float:
+    """A mean power as energy."""
+    return watts * SECONDS_PER_DAY / JOULES_PER_KWH
 
 
 def false_power(found: Disaggregation, row: int) -> float:
@@ -249,7 +259,7 @@ def _evaluated(known: ApplianceCard, told: _Told) -> ApplianceEvaluation:
         mae_interval=interval(np.array([mae(sums) for sums in resampled(days, seed=seed)])),
         always_off=scores(_constant(0.0, predicted.power, on=False)),
         mean_power=scores(_constant(known.mean_power, predicted.power, on=mean_is_on)),
-        coverage=told.coverage(known, row),
+        coverage=coverage_of(told.disaggregator, told.home, found, row),
         presence=told.presence[row],
         lacking=told.lacking(row),
     )

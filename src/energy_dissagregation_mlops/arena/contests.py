@@ -23,9 +23,8 @@ from energy_dissagregation_mlops.bootstrap import by_day
 from energy_dissagregation_mlops.bundle import Bundle
 from energy_dissagregation_mlops.calibration.coverage import Coverage
 from energy_dissagregation_mlops.calibration.series import KnownHome, lacking
-from energy_dissagregation_mlops.calibration.tables import Said
 from energy_dissagregation_mlops.config import RunConfig
-from energy_dissagregation_mlops.evaluation import false_power, traces
+from energy_dissagregation_mlops.evaluation import coverage_of, false_power, kwh_per_day, traces
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.inference.summary import settled
 from energy_dissagregation_mlops.metrics import Scores, Totals, score
@@ -33,12 +32,7 @@ from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.store import Manifest, Store, StoredHouse
 from energy_dissagregation_mlops.tracking.recording import train
 from energy_dissagregation_mlops.training.progress import Report
-from energy_dissagregation_mlops.vocabulary import (
-    JOULES_PER_KWH,
-    SECONDS_PER_DAY,
-    Disaggregation,
-    FloatArray,
-)
+from energy_dissagregation_mlops.vocabulary import Disaggregation, FloatArray
 
 _HASH_LENGTH = 12  # hexadecimal digits: enough for the runs of a lifetime
 _NAMED_ELSEWHERE = ("name", "description")  # what says nothing of how a run goes
@@ -63,7 +57,7 @@ class HouseScore:
         if name == "false_power":
             return self.false_power
         if name == "false_kwh_per_day":
-            return self.false_power * SECONDS_PER_DAY / JOULES_PER_KWH
+            return kwh_per_day(self.false_power)
         if name in COVERAGES:
             return float("nan") if self.coverage is None else float(getattr(self.coverage, COVERAGES[name]))
         return float(getattr(self.scores, name))
@@ -186,14 +180,10 @@ def _answer(predictor: Predictor, mains: FloatArray, start: float) -> Disaggrega
 
 
 def _coverage(predictor: Predictor, house: StoredHouse, answer: Disaggregation, name: str) -> Coverage | None:
-    if not isinstance(predictor, Disaggregator) or predictor.calibrated is None:
-        return None
-    row = predictor.card.appliance_names.index(name)
-    tables = predictor.calibrated.appliances[row].intervals
-    if tables is None:
+    if not isinstance(predictor, Disaggregator):
         return None
     home = KnownHome.of(house, predictor.card)
-    return Coverage.of(predictor.card.appliances[row], tables, Said.of(home, answer, row))
+    return coverage_of(predictor, home, answer, predictor.card.appliance_names.index(name))
 
 
 def _false_power(predictor: Predictor, house: StoredHouse, name: str) -> float:
