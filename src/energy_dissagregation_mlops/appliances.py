@@ -16,7 +16,7 @@ from typing import Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from energy_dissagregation_mlops.errors import ConfigError, UnknownNameError
+from energy_dissagregation_mlops.errors import ConfigError, UnknownNameError, one_line
 from energy_dissagregation_mlops.settings import config_file
 from energy_dissagregation_mlops.vocabulary import MAINS, OTHER, TIME
 
@@ -70,8 +70,9 @@ def _load(path: Path, _modified: int) -> Mapping[str, Appliance]:
             f"{where}: {first['msg']}; expected one YAML block an appliance, correct it"
         ) from None
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{path}: expected one YAML block an appliance ({reason}); correct it") from None
+        raise ConfigError(
+            f"{path}: expected one YAML block an appliance ({one_line(error, longest=None)}); correct it"
+        ) from None
     _check_spellings(path, blocks)
     return {name: Appliance(name=name, **block.model_dump()) for name, block in blocks.items()}
 

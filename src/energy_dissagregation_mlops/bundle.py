@@ -20,7 +20,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
-from energy_dissagregation_mlops.errors import BundleError
+from energy_dissagregation_mlops.errors import BundleError, one_line
 from energy_dissagregation_mlops.files import atomic_folder, json_text, sha256_of
 from energy_dissagregation_mlops.intervals import ApplianceIntervals
 from energy_dissagregation_mlops.presence import PresenceModel
@@ -266,9 +266,8 @@ def read_card(folder: Path) -> Card:
     except FileNotFoundError:
         raise BundleError(f"{folder} is no bundle: it lacks {CARD}") from None
     except (ValidationError, ValueError) as error:
-        reason = " ".join(str(error).split())[:120]
         raise BundleError(
-            f"{folder / CARD} can't be read ({reason}): train or copy the bundle again"
+            f"{folder / CARD} can't be read ({one_line(error)}): train or copy the bundle again"
         ) from None
 
 

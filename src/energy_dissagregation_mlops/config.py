@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from energy_dissagregation_mlops.errors import ConfigError, UnknownNameError
+from energy_dissagregation_mlops.errors import ConfigError, UnknownNameError, first_fault, one_line
 from energy_dissagregation_mlops.settings import TRAIN_BATCH_SIZE, TRAIN_EPOCHS, TRAIN_LR, Variable
 from energy_dissagregation_mlops.training.config import TrainingConfig
 
@@ -119,7 +119,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such configuration file; `ls configs` shows those there are") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: expected YAML ({' '.join(str(error).split())}); correct it") from None
+        raise ConfigError(f"{path}: expected YAML ({one_line(error, longest=None)}); correct it") from None
     if content is None:
         return {}
     if not isinstance(content, dict):
@@ -141,6 +141,5 @@ def section(kind: type[Section], content: Mapping[str, Any], where: str) -> Sect
     try:
         return TypeAdapter(kind).validate_python(dict(content))
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{where}: {key}: {first['msg']}, found {first['input']!r}; correct it") from None
+        key, fault, found = first_fault(error)
+        raise ConfigError(f"{where}: {key}: {fault}, found {found!r}; correct it") from None

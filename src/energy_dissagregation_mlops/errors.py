@@ -23,6 +23,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class EdmlopsError(Exception):
@@ -97,3 +101,14 @@ class OverloadedError(EdmlopsError):
 
 class TimeLimitError(EdmlopsError):
     """A request that takes longer than it may."""
+
+
+def one_line(error: Exception, *, longest: int | None = 120) -> str:
+    """What another library's error says, in one line, cut where it is ``longest``; its kind where it says nothing."""
+    return " ".join(str(error).split())[:longest] or type(error).__name__
+
+
+def first_fault(error: ValidationError) -> tuple[str, str, object]:
+    """What pydantic found wrong first: where ("" for the whole), what it says of it, and what stands there."""
+    first = error.errors()[0]
+    return ".".join(str(part) for part in first["loc"]), first["msg"], first["input"]

@@ -26,7 +26,13 @@ import torch
 from torch import Tensor, nn
 
 from energy_dissagregation_mlops.bundle import Bundle, Card
-from energy_dissagregation_mlops.errors import BundleError, ConfigError, ParityError, UnknownNameError
+from energy_dissagregation_mlops.errors import (
+    BundleError,
+    ConfigError,
+    ParityError,
+    UnknownNameError,
+    one_line,
+)
 from energy_dissagregation_mlops.files import atomic_file
 from energy_dissagregation_mlops.networks import build
 from energy_dissagregation_mlops.networks.contract import Network
@@ -143,9 +149,8 @@ def restored(bundle: Bundle) -> Network:
         network = network_of(card)
         network.load_state_dict(torch.load(bundle.weights, map_location="cpu", weights_only=True))
     except (RuntimeError, KeyError, pickle.UnpicklingError, UnknownNameError, ConfigError) as error:
-        reason = " ".join(str(error).split())[:120]
         raise BundleError(
-            f"{bundle.weights} are not the weights of {card.network} ({reason}): train or copy the bundle again"
+            f"{bundle.weights} are not the weights of {card.network} ({one_line(error)}): train or copy the bundle again"
         ) from None
     return network.eval()
 

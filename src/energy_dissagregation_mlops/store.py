@@ -21,7 +21,7 @@ from typing import Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from energy_dissagregation_mlops.errors import StoreError, UnknownNameError
+from energy_dissagregation_mlops.errors import StoreError, UnknownNameError, one_line
 from energy_dissagregation_mlops.files import atomic_folder, json_text, sha256_of
 from energy_dissagregation_mlops.vocabulary import BoolArray, FloatArray, Quantity
 
@@ -153,9 +153,8 @@ def read_manifest(folder: Path) -> Manifest:
     except FileNotFoundError:
         raise StoreError(f"{folder} holds no processed house: run `edmlops preprocess` first") from None
     except (ValidationError, ValueError) as error:
-        reason = " ".join(str(error).split())[:120]
         raise StoreError(
-            f"{folder / MANIFEST} can't be read ({reason}): preprocess that house again"
+            f"{folder / MANIFEST} can't be read ({one_line(error)}): preprocess that house again"
         ) from None
 
 

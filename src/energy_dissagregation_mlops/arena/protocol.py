@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from energy_dissagregation_mlops.appliances import appliance
 from energy_dissagregation_mlops.config import read_yaml, section
-from energy_dissagregation_mlops.errors import ConfigError, UnknownNameError
+from energy_dissagregation_mlops.errors import ConfigError, UnknownNameError, first_fault
 from energy_dissagregation_mlops.networks import NETWORKS
 from energy_dissagregation_mlops.training.config import TrainingConfig
 
@@ -222,9 +222,8 @@ def load_protocol(path: Path) -> Protocol:
     try:
         protocol = Protocol.model_validate(read_yaml(path))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{path}: {where}: {first['msg']}, found {first['input']!r}; correct it") from None
+        where, fault, found = first_fault(error)
+        raise ConfigError(f"{path}: {where}: {fault}, found {found!r}; correct it") from None
     for name in (
         *protocol.appliances,
         *(each for split in protocol.splits for each in split.appliances or ()),

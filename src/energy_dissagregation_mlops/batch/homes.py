@@ -19,7 +19,7 @@ from energy_dissagregation_mlops.batch.plan import Home, Job, Layout, split_key
 from energy_dissagregation_mlops.batch.split import HOME, READINGS
 from energy_dissagregation_mlops.datasets.parquet import ParquetTable
 from energy_dissagregation_mlops.datasets.tabular import HOUSE, Tabular
-from energy_dissagregation_mlops.errors import DataError
+from energy_dissagregation_mlops.errors import DataError, one_line
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.inference.mains import MainsSeries, mains_series
 from energy_dissagregation_mlops.meter_csv import Layout as TableLayout
@@ -78,9 +78,7 @@ def _parquet(path: Path, home_column: str | None) -> pa.Table:
         with pq.ParquetFile(path) as file:
             rows = file.read(use_threads=False)
     except (pa.ArrowException, OSError) as error:
-        raise DataError(
-            f"{path} can't be read ({' '.join(str(error).split())[:120]}): write it anew"
-        ) from None
+        raise DataError(f"{path} can't be read ({one_line(error)}): write it anew") from None
     return rows.drop_columns([home_column]) if home_column in rows.column_names else rows
 
 
@@ -126,8 +124,9 @@ def _joined(pieces: Sequence[pa.Table]) -> pa.Table:
     try:
         return pa.concat_tables(pieces, promote_options="permissive").combine_chunks()
     except pa.ArrowException as error:
-        reason = " ".join(str(error).split())[:120]
-        raise DataError(f"its files disagree on what columns hold ({reason}): write them alike") from None
+        raise DataError(
+            f"its files disagree on what columns hold ({one_line(error)}): write them alike"
+        ) from None
 
 
 def _mains(

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from energy_dissagregation_mlops.batch.plan import Home, Layout
 from energy_dissagregation_mlops.batch.storage import File, Folder
-from energy_dissagregation_mlops.errors import DataError, UnknownNameError
+from energy_dissagregation_mlops.errors import DataError, UnknownNameError, one_line
 
 ROWS_PER_BUCKET = 4_000_000  # in memory at once: 16 to 40 bytes each
 BYTES_PER_BUCKET = (
@@ -183,7 +183,7 @@ def _schema(folder: Folder, files: Sequence[File]) -> pa.Schema:
             with folder.open(file.key) as stream:
                 return pq.ParquetFile(stream).schema_arrow
         except (pa.ArrowException, OSError) as error:
-            reason = reason or f"{file.key}: {' '.join(str(error).split())[:120]}"
+            reason = reason or f"{file.key}: {one_line(error)}"
     raise DataError(f"{folder.address}: none of its files can be read as Parquet ({reason}): write them anew")
 
 

@@ -43,7 +43,7 @@ from energy_dissagregation_mlops.batch.scoring import pin, score
 from energy_dissagregation_mlops.batch.split import record_key, split_files
 from energy_dissagregation_mlops.batch.storage import Folder
 from energy_dissagregation_mlops.bundle import Bundle
-from energy_dissagregation_mlops.errors import ConfigError, DataError, EdmlopsError
+from energy_dissagregation_mlops.errors import ConfigError, DataError, EdmlopsError, one_line
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -133,9 +133,8 @@ def _kept(folder: Folder, key: str, kind: type[Kept]) -> Kept | None:
     try:
         return kind.model_validate_json(content)
     except ValidationError as error:
-        reason = " ".join(str(error).split())[:120]
         raise ConfigError(
-            f"{folder.address}/{key} can't be read ({reason}): choose another output, or remove this one"
+            f"{folder.address}/{key} can't be read ({one_line(error)}): choose another output, or remove this one"
         ) from None
 
 

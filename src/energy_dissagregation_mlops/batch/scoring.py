@@ -12,7 +12,7 @@ from energy_dissagregation_mlops.batch.plan import RUN, BucketRecord, Home, Job,
 from energy_dissagregation_mlops.batch.storage import Folder
 from energy_dissagregation_mlops.batch.tables import BucketTables, bucket_tables
 from energy_dissagregation_mlops.bundle import FILES, SUMS, Bundle
-from energy_dissagregation_mlops.errors import BundleError, DataError, UnknownNameError
+from energy_dissagregation_mlops.errors import BundleError, DataError, UnknownNameError, one_line
 from energy_dissagregation_mlops.inference.calibrated import without
 from energy_dissagregation_mlops.inference.disaggregator import BLOCK, Disaggregator
 from energy_dissagregation_mlops.inference.mains import MainsSeries, doubt
@@ -83,7 +83,7 @@ def _read(
     try:
         mains, zone = reader(disaggregator)
     except (DataError, UnknownNameError) as error:
-        return Refusal(home=name, source=None, reason=" ".join(str(error).split()))
+        return Refusal(home=name, source=None, reason=one_line(error, longest=None))
     reason = None if unit_known else doubt(mains, sample_period=disaggregator.card.sample_period)
     return (mains, zone) if reason is None else Refusal(home=name, source=None, reason=reason)
 

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from energy_dissagregation_mlops.batch.plan import Job, Refusal, SplitRecord, bucket_of, split_key
 from energy_dissagregation_mlops.batch.storage import Folder
-from energy_dissagregation_mlops.errors import DataError
+from energy_dissagregation_mlops.errors import DataError, one_line
 
 ROWS_PER_TURN = 1 << 21
 ROWS_AT_ONCE = 1 << 17  # of a file, while a turn is gathered
@@ -109,9 +109,7 @@ def _turns(folder: Folder, key: str, column: str) -> Iterator[pa.Table]:
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and not folder.is_local and not _is_final(error):
             raise  # the network's: worth another try
-        raise DataError(
-            f"{key} can't be read ({' '.join(str(error).split())[:120]}): write it anew"
-        ) from None
+        raise DataError(f"{key} can't be read ({one_line(error)}): write it anew") from None
     if held:
         yield pa.Table.from_batches(held)
 

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Self
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from energy_dissagregation_mlops.errors import ConfigError
+from energy_dissagregation_mlops.errors import ConfigError, one_line
 from energy_dissagregation_mlops.files import atomic_file
 
 _MODULES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
@@ -58,9 +58,8 @@ class Folder:
                 f"{address}: {error}; expected a folder, or an address that fsspec knows"
             ) from None
         except Exception as error:  # noqa: BLE001 - each store's library has errors of its own
-            reason = " ".join(str(error).split())[:160]
             raise ConfigError(
-                f"{address} can't be reached ({reason}): check the address, the network and the keys"
+                f"{address} can't be reached ({one_line(error, longest=160)}): check the address, the network and the keys"
             ) from None
         return cls(path if isinstance(system, LocalFileSystem) else address.rstrip("/"))
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from zlib_ng import zlib_ng
 
-from energy_dissagregation_mlops.errors import DataError
+from energy_dissagregation_mlops.errors import DataError, one_line
 
 # Numbers of the filters: https://github.com/HDFGroup/hdf5_plugins, docs/RegisteredFilterPlugins.md
 BLOSC = 32001
@@ -78,9 +78,8 @@ def read_fields(dataset: Any, start: int, stop: int, fields: Sequence[Field]) ->
             shuffled = applied[:1] == [_SHUFFLE]
             chunk = _undone(raw, applied[shuffled:], size=step * itemsize, itemsize=itemsize)
         except (OSError, ValueError, RuntimeError, _ZlibError) as error:
-            reason = " ".join(str(error).split())
             raise DataError(
-                f"{dataset.file.filename}: {dataset.name}: the chunk at row {row:,} can't be decoded ({reason}): "
+                f"{dataset.file.filename}: {dataset.name}: the chunk at row {row:,} can't be decoded ({one_line(error, longest=None)}): "
                 "the file is damaged; get it again"
             ) from None
         # The last chunk is stored whole, beyond the table's end.

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pc
 
-from energy_dissagregation_mlops.errors import DataError
+from energy_dissagregation_mlops.errors import DataError, one_line
 from energy_dissagregation_mlops.vocabulary import Readings
 
 BLOCK_BYTES = 4 << 20  # about 300,000 lines of "1352500095 599"
@@ -121,9 +121,8 @@ def opened(files: Files, name: str) -> Iterator[BinaryIO]:
     except (KeyError, FileNotFoundError):
         raise DataError(f"{files.path} holds no {name}: expected it beside its labels.dat") from None
     except _DAMAGED as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(
-            f"{files.path}: {name} can't be read ({reason}): the file is damaged; get it again"
+            f"{files.path}: {name} can't be read ({one_line(error, longest=None)}): the file is damaged; get it again"
         ) from None
 
 
@@ -158,7 +157,7 @@ def read_dat(files: Files, name: str, *, width: int, column: int, max_rows: int)
             for batch in batches:
                 yield from _readings(batch, max_rows=max_rows, where=f"{files.path}: {name}")
         except pa.ArrowInvalid as error:
-            reason = " ".join(str(error).split()).replace("Row #", "line ")[:160]
+            reason = one_line(error, longest=None).replace("Row #", "line ")[:160]
             raise DataError(
                 f"{files.path}: {name}: {reason}; expected a time and {width} number(s) on each line; correct that line"
             ) from None

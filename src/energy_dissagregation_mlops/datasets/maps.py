@@ -10,7 +10,7 @@ import hashlib
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from energy_dissagregation_mlops.errors import ConfigError
+from energy_dissagregation_mlops.errors import ConfigError, first_fault, one_line
 from energy_dissagregation_mlops.settings import config_file
 from energy_dissagregation_mlops.vocabulary import Source
 
@@ -58,9 +58,7 @@ def data_set_map(name: str) -> DataSetMap:
     try:
         return DataSetMap.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{path}: {where or 'the file'}: {first['msg']}; correct that line") from None
+        where, fault, _ = first_fault(error)
+        raise ConfigError(f"{path}: {where or 'the file'}: {fault}; correct that line") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{path} is not YAML ({reason}): correct it") from None
+        raise ConfigError(f"{path} is not YAML ({one_line(error, longest=None)}): correct it") from None

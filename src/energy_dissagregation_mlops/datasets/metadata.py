@@ -13,7 +13,7 @@ import pickle
 import pickletools
 from typing import NoReturn, TypeAlias, Union
 
-from energy_dissagregation_mlops.errors import DataError, UnsafeFileError
+from energy_dissagregation_mlops.errors import DataError, UnsafeFileError, one_line
 
 Plain: TypeAlias = Union[
     "dict[Plain, Plain]", "list[Plain]", "tuple[Plain, ...]", str, int, float, bool, None
@@ -76,8 +76,9 @@ def load_metadata(attribute: bytes | str, *, where: str) -> Plain:
         # Old files were written by Python 2, whose byte strings become text here.
         value = _Refusing(io.BytesIO(raw), encoding="utf-8", errors="replace").load()
     except _BROKEN as error:
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise DataError(f"{where} is not a pickle that can be read ({reason}): the file is damaged") from None
+        raise DataError(
+            f"{where} is not a pickle that can be read ({one_line(error)}): the file is damaged"
+        ) from None
     _check_plain(value, where)
     return value  # type: ignore[no-any-return]  # checked on the line above
 

@@ -29,7 +29,7 @@ from energy_dissagregation_mlops.datasets.pytables import (
     text_attribute,
 )
 from energy_dissagregation_mlops.datasets.wiring import Labels, appliance_meters, mains_meter
-from energy_dissagregation_mlops.errors import DataError, UnknownNameError
+from energy_dissagregation_mlops.errors import DataError, UnknownNameError, first_fault
 from energy_dissagregation_mlops.vocabulary import Channel, Meter, Quantity, Readings, Source
 
 logger = logging.getLogger(__name__)
@@ -255,9 +255,8 @@ def _model(kind: type[Model], metadata: Plain, *, where: str) -> Model:
     try:
         return kind.model_validate(metadata)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise DataError(f"{where}: metadata: {place}: {first['msg']}; expected NILMTK's metadata") from None
+        place, fault, _ = first_fault(error)
+        raise DataError(f"{where}: metadata: {place}: {fault}; expected NILMTK's metadata") from None
 
 
 def _text(value: object) -> str:

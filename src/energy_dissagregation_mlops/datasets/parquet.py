@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from energy_dissagregation_mlops.appliances import appliance
-from energy_dissagregation_mlops.errors import DataError, UnknownNameError
+from energy_dissagregation_mlops.errors import DataError, UnknownNameError, one_line
 from energy_dissagregation_mlops.meter_csv import Columns, Dialect, Form, Layout, Series, Tally, Unit
 from energy_dissagregation_mlops.meter_csv.cells import MAX_NUMBER, DoubleArray
 from energy_dissagregation_mlops.meter_csv.columns import appliance_of, listed, mains_of, named, time_rank
@@ -115,8 +115,9 @@ class ParquetTable:
         try:
             return pq.ParquetFile(path)
         except (pa.ArrowException, OSError) as error:
-            reason = " ".join(str(error).split())[:120]
-            raise DataError(f"{self.path} can't be read as Parquet ({reason}): write it anew") from None
+            raise DataError(
+                f"{self.path} can't be read as Parquet ({one_line(error)}): write it anew"
+            ) from None
 
     def _batches(self, column: str, max_rows: int) -> Iterator[pa.RecordBatch]:
         wanted = list(dict.fromkeys([self._time, column, *([self._missing] if self._missing else [])]))
@@ -128,8 +129,7 @@ class ParquetTable:
             with self._open(self._origin) as file:
                 yield from file.iter_batches(batch_size=rows, columns=wanted)
         except (pa.ArrowException, OSError) as error:
-            reason = " ".join(str(error).split())[:120]
-            raise DataError(f"{self.path} is damaged ({reason}): write it anew") from None
+            raise DataError(f"{self.path} is damaged ({one_line(error)}): write it anew") from None
 
     def _field(self, name: str) -> pa.Field:
         if name not in self._schema.names:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from energy_dissagregation_mlops.datasets import chunks
 from energy_dissagregation_mlops.datasets.metadata import MAX_BYTES, load_metadata
-from energy_dissagregation_mlops.errors import DataError, UnsafeFileError
+from energy_dissagregation_mlops.errors import DataError, UnsafeFileError, one_line
 from energy_dissagregation_mlops.vocabulary import Readings
 
 Node: TypeAlias = Any  # an h5py File, Group or Dataset: h5py has no types
@@ -65,8 +65,9 @@ def open_hdf5(path: Path) -> Iterator[Node]:
             raise DataError(
                 f"{path} is not an HDF5 file: expected one in NILMTK's layout; is it still zipped?"
             ) from None
-        reason = " ".join(str(error).split())
-        raise DataError(f"{path} can't be opened ({reason}): it may be cut short; get it again") from None
+        raise DataError(
+            f"{path} can't be opened ({one_line(error, longest=None)}): it may be cut short; get it again"
+        ) from None
     with file:
         yield file
 
@@ -76,9 +77,8 @@ def _explained(node: Node, what: str) -> Iterator[None]:
     try:
         yield
     except _H5PY_ERRORS as error:
-        reason = " ".join(str(error).split())[:200]
         raise DataError(
-            f"{place_of(node)}: {what} can't be read ({reason}): the file is damaged; get it again"
+            f"{place_of(node)}: {what} can't be read ({one_line(error, longest=200)}): the file is damaged; get it again"
         ) from error
 
 

@@ -22,7 +22,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
 )
 
 from energy_dissagregation_mlops.cores import available_cores
-from energy_dissagregation_mlops.errors import BundleError
+from energy_dissagregation_mlops.errors import BundleError, one_line
 from energy_dissagregation_mlops.vocabulary import FloatArray
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
@@ -60,9 +60,8 @@ class OnnxRuntime:
         try:
             self._session = ort.InferenceSession(graph, options, providers=_providers())
         except (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoSuchFile) as error:
-            reason = " ".join(str(error).split())[:120]
             raise BundleError(
-                f"{graph} is no graph that ONNX Runtime can run ({reason}): export the bundle again"
+                f"{graph} is no graph that ONNX Runtime can run ({one_line(error)}): export the bundle again"
             ) from None
 
     def __call__(self, mains: FloatArray) -> Answer:

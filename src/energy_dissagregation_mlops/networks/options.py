@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from energy_dissagregation_mlops.errors import ConfigError, UnknownNameError
+from energy_dissagregation_mlops.errors import ConfigError, UnknownNameError, first_fault
 
 ConfigType = TypeVar("ConfigType")
 
@@ -27,6 +27,5 @@ def read_options(config: type[ConfigType], options: Mapping[str, object], *, net
     try:
         return TypeAdapter(config).validate_python(dict(options))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"network {network}: {where}: {first['msg']}, found {first['input']!r}") from None
+        where, fault, found = first_fault(error)
+        raise ConfigError(f"network {network}: {where}: {fault}, found {found!r}") from None

@@ -20,7 +20,7 @@ import numpy as np
 
 from energy_dissagregation_mlops import bundle as bundles
 from energy_dissagregation_mlops.bundle import Bundle
-from energy_dissagregation_mlops.errors import BundleError, EdmlopsError
+from energy_dissagregation_mlops.errors import BundleError, EdmlopsError, one_line
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.inference.runtimes import Answer, OnnxRuntime, Runtime
 from energy_dissagregation_mlops.monitoring import Comparison
@@ -88,8 +88,9 @@ def _warm_up(disaggregator: Disaggregator, bundle: Bundle) -> None:
     try:
         found = disaggregator.disaggregate(mains, start=0.0)
     except Exception as error:  # whatever a graph of someone else's makes of it
-        reason = " ".join(str(error).split())[:120]
-        raise BundleError(f"{bundle.graph} can't be run ({reason}): export the bundle again") from error
+        raise BundleError(
+            f"{bundle.graph} can't be run ({one_line(error)}): export the bundle again"
+        ) from error
     if not np.isfinite(found.power).all():
         raise BundleError(f"{bundle.graph} answers 200 W with what is no number: train the bundle again")
 

@@ -18,7 +18,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from energy_dissagregation_mlops.errors import EdmlopsError
+from energy_dissagregation_mlops.errors import EdmlopsError, one_line
 
 _logger = logging.getLogger(__name__)
 
@@ -83,9 +83,8 @@ def _all_there() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:  # what torch raises for all of them, with several lines of its own
-        reason = " ".join(str(error).split())[:120]
         raise EdmlopsError(
-            f"another process of this training is gone or can't be reached ({reason}): what the last whole epoch left is "
+            f"another process of this training is gone or can't be reached ({one_line(error)}): what the last whole epoch left is "
             "kept; start all of them again with --resume"
         ) from None
 

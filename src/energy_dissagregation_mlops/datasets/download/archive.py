@@ -25,7 +25,7 @@ from py7zr.exceptions import ArchiveError
 
 from energy_dissagregation_mlops.datasets.download.checking import MismatchError
 from energy_dissagregation_mlops.datasets.download.progress import Progress, Stage
-from energy_dissagregation_mlops.errors import UnsafeFileError
+from energy_dissagregation_mlops.errors import UnsafeFileError, one_line
 
 _CHUNK = 1 << 20
 _DRIVE = re.compile("[A-Za-z]:")
@@ -106,7 +106,7 @@ def _explained(archive: Path) -> Iterator[None]:
 
 
 def _damaged(archive: Path, error: Exception) -> MismatchError:
-    reason = " ".join(str(error).split()) or type(error).__name__
+    reason = one_line(error, longest=None)
     return MismatchError(
         f"{archive.name} is not the whole, sound archive that was expected ({reason}): run it again to download it anew"
     )

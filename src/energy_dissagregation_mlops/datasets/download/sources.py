@@ -15,7 +15,13 @@ from typing import Annotated
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from energy_dissagregation_mlops.errors import ConfigError, DownloadError, UnknownNameError
+from energy_dissagregation_mlops.errors import (
+    ConfigError,
+    DownloadError,
+    UnknownNameError,
+    first_fault,
+    one_line,
+)
 from energy_dissagregation_mlops.settings import config_file
 from energy_dissagregation_mlops.vocabulary import Source
 
@@ -124,12 +130,12 @@ def publications() -> Mapping[str, Publication]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         blocks = {str(name): _Block.model_validate(block) for name, block in content.items()}
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{path}: {where or 'a block'}: {first['msg']}; correct that line") from None
+        where, fault, _ = first_fault(error)
+        raise ConfigError(f"{path}: {where or 'a block'}: {fault}; correct that line") from None
     except (yaml.YAMLError, AttributeError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{path}: expected one YAML block a data set ({reason}); correct it") from None
+        raise ConfigError(
+            f"{path}: expected one YAML block a data set ({one_line(error, longest=None)}); correct it"
+        ) from None
     return {name: _publication(name, block) for name, block in blocks.items()}
 
 

@@ -25,7 +25,7 @@ from energy_dissagregation_mlops.datasets.download.partial import Partial, Versi
 from energy_dissagregation_mlops.datasets.download.place import require_room
 from energy_dissagregation_mlops.datasets.download.progress import Progress, Stage
 from energy_dissagregation_mlops.datasets.download.sources import AddressError
-from energy_dissagregation_mlops.errors import DownloadError
+from energy_dissagregation_mlops.errors import DownloadError, one_line
 from energy_dissagregation_mlops.files import sync
 
 log = logging.getLogger(__name__)
@@ -242,7 +242,7 @@ def _receive(response: httpx.Response, transfer: Transfer, *, total: int | None,
 
 def _reason(error: Exception, url: str) -> str:
     """What went wrong in a line; of a server that can't be reached, which one it is."""
-    said = re.sub(r"^\[Errno -?\d+\] ", "", " ".join(str(error).split())) or type(error).__name__
+    said = re.sub(r"^\[Errno -?\d+\] ", "", one_line(error, longest=None)) or type(error).__name__
     return f"{httpx.URL(url).host} can't be reached ({said})" if isinstance(error, _UNREACHED) else said
 
 

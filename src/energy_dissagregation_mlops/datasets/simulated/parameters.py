@@ -24,7 +24,7 @@ from energy_dissagregation_mlops.datasets.simulated.loads import (
     parameters_of,
     required_of,
 )
-from energy_dissagregation_mlops.errors import ConfigError
+from energy_dissagregation_mlops.errors import ConfigError, first_fault, one_line
 from energy_dissagregation_mlops.settings import config_file
 
 SIMULATION_FILE = "simulation.yaml"
@@ -156,12 +156,12 @@ def _load(path: Path, _modified: int) -> Ranges:
     try:
         return Ranges.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{path}: {where or 'the file'}: {first['msg']}; correct that line") from None
+        where, fault, _ = first_fault(error)
+        raise ConfigError(f"{path}: {where or 'the file'}: {fault}; correct that line") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{path}: expected YAML as its header says ({reason}); correct it") from None
+        raise ConfigError(
+            f"{path}: expected YAML as its header says ({one_line(error, longest=None)}); correct it"
+        ) from None
 
 
 def simulation_ranges(path: Path | None = None) -> Ranges:
