@@ -30,8 +30,8 @@ def meter(tmp_path: Path) -> Path:
 
 
 def test_spans_periods_gaps_and_energy_by_hand(meter: Path) -> None:
-    told: list[tuple[int, int]] = []
-    mains, kettle = survey(open_dataset(meter), progress=lambda done, total: told.append((done, total)))
+    told: list[tuple[float, float | None]] = []
+    mains, kettle = survey(open_dataset(meter), progress=lambda done, total, what: told.append((done, total)))
     assert (mains.house, mains.name, kettle.name, mains.quantity) == (1, "mains", "kettle", Quantity.UNKNOWN)
     assert (mains.readings, mains.sample_period, mains.gaps) == (90, 60, 1)
     assert mains.start == START and mains.stop == pytest.approx(START + 7200, abs=120)

@@ -110,7 +110,7 @@ def test_a_house_without_mains_is_refused(disaggregator: Disaggregator) -> None:
 
 
 def test_an_interruption_leaves_no_table(disaggregator: Disaggregator, tmp_path: Path) -> None:
-    def stop(done: int, total: int) -> None:
+    def stop(done: float, total: float | None, what: str) -> None:
         raise KeyboardInterrupt
 
     mains = read_mains(Wires(), 1, disaggregator)

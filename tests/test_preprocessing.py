@@ -121,7 +121,7 @@ def test_a_second_run_does_only_what_changed(
 ) -> None:
     done: list[str] = []
 
-    def note(what: str, now: int, total: int) -> None:
+    def note(now: float, total: float | None, what: str) -> None:
         done.append(what)
 
     preprocess(wires, store, CONFIG, progress=note)
@@ -178,7 +178,7 @@ def test_a_changed_map_has_the_homes_made_again(
     def made() -> list[str]:
         done.clear()
         preprocess(
-            open_dataset(homes), store, PreprocessConfig(), progress=lambda what, *_: done.append(what)
+            open_dataset(homes), store, PreprocessConfig(), progress=lambda _, __, what: done.append(what)
         )
         return done
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from energy_dissagregation_mlops import as_trained
 from energy_dissagregation_mlops import bundle as bundles
 from energy_dissagregation_mlops.bundle import Bundle, Card, Role
-from energy_dissagregation_mlops.calibration.fit import Progress, Witness, calibrated
+from energy_dissagregation_mlops.calibration.fit import Witness, calibrated
 from energy_dissagregation_mlops.calibration.series import KnownHome
 from energy_dissagregation_mlops.calibration.witnesses import of_validation
 from energy_dissagregation_mlops.errors import ConfigError, LeakError
@@ -21,6 +21,7 @@ from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.seen import Seen, house_card
 from energy_dissagregation_mlops.store import Store, StoredHouse
+from energy_dissagregation_mlops.vocabulary import Update
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,7 @@ class Homes:
 
 def calibrate(
     store: Store, registry: Registry, bundle: Bundle, homes: Homes, *,
-    in_place: bool = False, progress: Progress | None = None,
+    in_place: bool = False, progress: Update | None = None,
 ) -> Bundle:  # fmt: skip
     """Fit a bundle's intervals and presence anew.
 

@@ -120,10 +120,7 @@ def download(
 
     folder = target_dir or settings.raw_path()
     with terminal.bar(name, in_bytes=True) as update:
-        path = downloads.download(
-            name, folder, url=url, accept_hash=accept_hash,
-            progress=lambda stage, done, total: update(done, total, stage.value),
-        )  # fmt: skip
+        path = downloads.download(name, folder, url=url, accept_hash=accept_hash, progress=update)
     terminal.output().print(
         f"{path} is there, whole and checked.\nNext: edmlops preprocess --data-path {path}"
     )
@@ -153,7 +150,7 @@ def simulate(
             days=days,
             seed=seed,
             ranges=simulated.simulation_ranges(ranges),
-            progress=lambda done, total: update(done, total, "houses"),
+            progress=update,
         )
     terminal.output().print(
         f"{path}: {houses} homes of {days} days\nNext: edmlops preprocess --data-path {path}"
@@ -178,9 +175,7 @@ def inspect(
 
     opened = _open(path, dataset, _columns(time_column, mains_column, column, unit, time_zone, day_first))
     with terminal.bar("reading") as update:
-        found = inspection.survey(
-            opened, house=house, progress=lambda done, total: update(done, total, "channels")
-        )
+        found = inspection.survey(opened, house=house, progress=update)
     results.show_survey(opened, found, as_json=as_json)
 
 
@@ -220,9 +215,7 @@ def preprocess(
     )
     store = Store(output_folder or settings.processed_path())
     with terminal.bar("preprocessing") as update:
-        stored = preprocessing.preprocess(
-            opened, store, config, houses=house, progress=lambda what, done, total: update(done, total, what)
-        )
+        stored = preprocessing.preprocess(opened, store, config, houses=house, progress=update)
     results.show_stored(stored)
 
 
@@ -463,12 +456,7 @@ def predict(
     mains = prediction.read_mains(opened, number, disaggregator, max_gap=max_gap, unit_known=unit is not None)
     with terminal.bar("disaggregating") as update:
         made = prediction.predict(
-            mains,
-            disaggregator,
-            output,
-            zone=zone,
-            intervals=intervals,
-            progress=lambda done, total: update(done, total, "samples"),
+            mains, disaggregator, output, zone=zone, intervals=intervals, progress=update
         )
     results.show_prediction(made, disaggregator.card)
     if drawing is not None:

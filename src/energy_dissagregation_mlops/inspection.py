@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from energy_dissagregation_mlops.signals import ResampleConfig, Resampler
-from energy_dissagregation_mlops.vocabulary import JOULES_PER_KWH, SECONDS_PER_DAY, Dataset, Meter, Quantity
+from energy_dissagregation_mlops.vocabulary import (
+    JOULES_PER_KWH,
+    SECONDS_PER_DAY,
+    Dataset,
+    Meter,
+    Quantity,
+    Update,
+    unwatched,
+)
 
 GRID = 60.0  # s
 
@@ -31,9 +38,7 @@ class MeterSurvey:
     energy_per_day_kwh: float | None  # of the minutes that are there
 
 
-def survey(
-    dataset: Dataset, *, house: int | None = None, progress: Callable[[int, int], None] | None = None
-) -> list[MeterSurvey]:
+def survey(dataset: Dataset, *, house: int | None = None, progress: Update = unwatched) -> list[MeterSurvey]:
     """Read every channel of mains and known appliances once.
 
     Args:
@@ -55,8 +60,7 @@ def survey(
     found = []
     for done, (number, meter, place) in enumerate(channels, start=1):
         found.append(_surveyed(dataset, number, meter, place))
-        if progress is not None:
-            progress(done, len(channels))
+        progress(done, len(channels), "channels")
     return found
 
 

@@ -12,7 +12,7 @@ alone, 4 bytes a sample.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,6 +41,8 @@ from energy_dissagregation_mlops.vocabulary import (
     BoolArray,
     Dataset,
     Disaggregation,
+    Update,
+    unwatched,
 )
 
 logger = logging.getLogger(__name__)
@@ -96,7 +98,7 @@ def read_mains(
 
 def predict(
     mains: MainsSeries, disaggregator: Disaggregator, output: Path, *,
-    zone: ZoneInfo, intervals: bool = False, progress: Callable[[int, int], None] | None = None,
+    zone: ZoneInfo, intervals: bool = False, progress: Update = unwatched,
 ) -> Prediction:  # fmt: skip
     """Take the mains apart and write the three tables.
 
@@ -144,8 +146,7 @@ def predict(
         for part in written(np.zeros(len(card.appliances), np.bool_)):
             summary.add(part)
             done += len(part.mains)
-            if progress is not None:
-                progress(done, len(mains.power))
+            progress(done, len(mains.power), "samples")
         if summary.absent.any():
             # Only now it is known: the table of power is written again, so that all tables tell one story.
             for _ in written(summary.absent):

@@ -9,7 +9,7 @@ Shapes: T grid length, A appliances.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 
 import numpy as np
@@ -27,7 +27,16 @@ from energy_dissagregation_mlops.signals import (
     Resampler,
 )
 from energy_dissagregation_mlops.store import Manifest, MeterRecord, Store, StoredHouse
-from energy_dissagregation_mlops.vocabulary import MAINS, BoolArray, Channel, Dataset, FloatArray, Meter
+from energy_dissagregation_mlops.vocabulary import (
+    MAINS,
+    BoolArray,
+    Channel,
+    Dataset,
+    FloatArray,
+    Meter,
+    Update,
+    unwatched,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -67,12 +76,9 @@ class Task:
         return resampler.result()
 
 
-Progress = Callable[[str, int, int], None]  # (what was done, parts done, parts in all)
-
-
 def preprocess(
     dataset: Dataset, store: Store, config: PreprocessConfig, *,
-    houses: Sequence[int] | None = None, progress: Progress | None = None,
+    houses: Sequence[int] | None = None, progress: Update = unwatched,
 ) -> list[StoredHouse]:  # fmt: skip
     """Process houses of a data set into the store; houses that are there and unchanged are left alone.
 
@@ -95,8 +101,7 @@ def preprocess(
     for house, results in _results(tasks, _workers(dataset, total)):
         _write(dataset, store, config, house, list(zip(tasks[house], results, strict=True)))
         done += len(results)
-        if progress is not None:
-            progress(f"house {house}", done, total)
+        progress(done, total, f"house {house}")
     return [StoredHouse.open(store.folder(dataset.name, house, config.sample_period)) for house in wanted]
 
 

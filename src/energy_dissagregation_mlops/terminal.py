@@ -10,7 +10,7 @@ import logging
 import resource
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     import typer
     from rich.console import Console
 
+    from energy_dissagregation_mlops.vocabulary import Update
+
 DEBUG = "--debug"
 FILE_WIDTH = 160  # columns
 # Of the extra "train"; the command line's others are of "cli".
 TRAINING_MODULES = ("torch", "onnx", "onnxscript", "mlflow", "optuna", "sqlalchemy")
 INTERRUPTED = "interrupted: nothing was left half-written; run it again to go on"
-
-Update = Callable[[float, float | None, str], None]  # (done, total or None, what is going on)
 
 
 def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> None:

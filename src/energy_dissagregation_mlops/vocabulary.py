@@ -8,7 +8,7 @@ Shapes: T series length, A appliances.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -27,6 +27,12 @@ SECONDS_PER_DAY = 86_400
 FloatArray = NDArray[np.float32]
 TimeArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
+
+Update = Callable[[float, float | None, str], None]  # (done, in all if that is known, what is going on)
+
+
+def unwatched(done: float, total: float | None, what: str) -> None:
+    """Progress that nobody is told of."""
 
 
 class Quantity(StrEnum):

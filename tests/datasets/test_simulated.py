@@ -110,19 +110,19 @@ def test_no_more_processes_are_started_than_there_are_cores_to_use(
 
 
 def test_progress_counts_the_houses(tmp_path: Path) -> None:
-    seen: list[tuple[int, int]] = []
+    seen: list[tuple[float, float | None, str]] = []
     simulate(
         tmp_path / "homes.h5",
         houses=2,
         days=1,
         seed=0,
-        progress=lambda done, total: seen.append((done, total)),
+        progress=lambda done, total, what: seen.append((done, total, what)),
     )
-    assert seen == [(1, 2), (2, 2)]
+    assert seen == [(1, 2, "houses"), (2, 2, "houses")]
 
 
 def test_nothing_is_left_of_an_interrupted_simulation(tmp_path: Path) -> None:
-    def interrupt(done: int, total: int) -> None:
+    def interrupt(done: float, total: float | None, what: str) -> None:
         raise KeyboardInterrupt
 
     (tmp_path / "homes.h5").write_text("the old one")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,12 +24,11 @@ from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.store import Store, StoredHouse
 from energy_dissagregation_mlops.training.progress import Progress, Report
+from energy_dissagregation_mlops.vocabulary import Update
 
 logger = logging.getLogger(__name__)
 
 MODELS = "models"  # the folder of what was trained, under the output folder
-
-Update = Callable[[float, float | None, str], None]  # (parts done, parts in all, what is going on)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +91,7 @@ def run(protocol: Protocol, places: Places, *, update: Update) -> Result:
     """
     prepare(
         protocol, protocol.splits, places.store, raw=places.raw,
-        progress=lambda what, done, total: update(done, total, f"the homes: {what}"),
+        progress=lambda done, total, what: update(done, total, f"the homes: {what}"),
     )  # fmt: skip
     # Every split is checked before anything is trained for one.
     rings = [_Ring.opened(protocol, split, places) for split in protocol.splits]

@@ -6,19 +6,19 @@ It does not know what the houses are used for.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 
 from energy_dissagregation_mlops.arena.protocol import DataSource, Protocol, Simulation, Split
 from energy_dissagregation_mlops.datasets.opening import open_dataset
 from energy_dissagregation_mlops.datasets.simulated import Origin, simulate, simulation_ranges
 from energy_dissagregation_mlops.errors import StoreError
-from energy_dissagregation_mlops.preprocessing import PreprocessConfig, Progress, preprocess
+from energy_dissagregation_mlops.preprocessing import PreprocessConfig, preprocess
 from energy_dissagregation_mlops.store import Store
+from energy_dissagregation_mlops.vocabulary import Update, unwatched
 
 
 def prepare(
-    protocol: Protocol, splits: Iterable[Split], store: Store, *, raw: Path, progress: Progress | None = None
+    protocol: Protocol, splits: Iterable[Split], store: Store, *, raw: Path, progress: Update = unwatched
 ) -> None:
     """See to it that the store holds every house of these splits.
 
@@ -46,13 +46,13 @@ def prepare(
             _check_held(name, houses, protocol=protocol, store=store, raw=raw)
 
 
-def _simulated(wanted: Simulation, found: Path | None, path: Path, *, progress: Progress | None) -> Path:
+def _simulated(wanted: Simulation, found: Path | None, path: Path, *, progress: Update) -> Path:
     """The file of these simulated homes, made where there is none."""
     ranges = simulation_ranges(wanted.ranges)
     if found is None:
         simulate(
             path, houses=wanted.houses, days=wanted.days, seed=wanted.seed, ranges=ranges,
-            progress=None if progress is None else partial(progress, f"simulating {path.name}"),
+            progress=lambda done, total, _: progress(done, total, f"simulating {path.name}"),
         )  # fmt: skip
         return path
     told, expected = Origin.told_by(found), Origin.of(ranges, days=wanted.days, seed=wanted.seed)

@@ -44,13 +44,13 @@ from energy_dissagregation_mlops.batch.split import record_key, split_files
 from energy_dissagregation_mlops.batch.storage import Folder
 from energy_dissagregation_mlops.bundle import Bundle
 from energy_dissagregation_mlops.errors import ConfigError, DataError, EdmlopsError, one_line
+from energy_dissagregation_mlops.vocabulary import Update
 
 if TYPE_CHECKING:
     from distributed import Client
 
 logger = logging.getLogger(__name__)
 
-Progress = Callable[[int, int, str], None]  # tasks done, in all, and what they are
 Kept = TypeVar("Kept", bound=Record)
 
 REFUSALS_IN_MANIFEST = 100  # the table has them all
@@ -81,7 +81,7 @@ class Request:
     bundle_named: bool  # whether a person named it: then no other will do
 
 
-def run(request: Request, cluster: AbstractContextManager[Client], progress: Progress) -> Manifest:
+def run(request: Request, cluster: AbstractContextManager[Client], progress: Update) -> Manifest:
     """Score the homes of an input, all of them or those that an earlier run left.
 
     Args:
@@ -171,7 +171,7 @@ def _known(bundle: Bundle | None) -> Bundle:
     return bundle
 
 
-def _split(job: Job, source: inputs.Source, client: Client, progress: Progress) -> Sequence[SplitRecord]:
+def _split(job: Job, source: inputs.Source, client: Client, progress: Update) -> Sequence[SplitRecord]:
     """Sort rows of many homes into buckets; nothing to do where homes lie apart."""
     from energy_dissagregation_mlops.batch.cluster import carry_out
 
@@ -187,7 +187,7 @@ def _split(job: Job, source: inputs.Source, client: Client, progress: Progress) 
     return _records(job.output, keys, SplitRecord)
 
 
-def _score(job: Job, source: inputs.Source, client: Client, progress: Progress) -> Sequence[BucketRecord]:
+def _score(job: Job, source: inputs.Source, client: Client, progress: Update) -> Sequence[BucketRecord]:
     from energy_dissagregation_mlops.batch.cluster import carry_out
 
     num_buckets = job.plan.num_buckets

@@ -7,7 +7,7 @@ an appliance is there at all is learnt from all of them alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,11 +17,9 @@ from energy_dissagregation_mlops.calibration.presence import Watched, presence_m
 from energy_dissagregation_mlops.calibration.series import KnownHome
 from energy_dissagregation_mlops.calibration.tables import Said, tables
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
-from energy_dissagregation_mlops.vocabulary import Disaggregation
+from energy_dissagregation_mlops.vocabulary import Disaggregation, Update
 
 LEVEL = 0.8  # share of truths that an interval is to hold
-
-Progress = Callable[[int, int, str], None]  # (stretches done, in all, which)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +38,7 @@ class _Seen:
     watched: list[Watched] = field(default_factory=list)
 
 
-def calibrated(card: Card, witnesses: Sequence[Witness], *, progress: Progress | None = None) -> Calibration:
+def calibrated(card: Card, witnesses: Sequence[Witness], *, progress: Update | None = None) -> Calibration:
     """Fit a bundle's intervals and presence.
 
     Args:

@@ -12,7 +12,6 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +28,7 @@ from energy_dissagregation_mlops.tracking.opening import RunStore
 from energy_dissagregation_mlops.training_run.prepared import PreparedRun
 from energy_dissagregation_mlops.tuning.space import Choice, Range, Space
 from energy_dissagregation_mlops.tuning.trial import Outcome, Task, decoded, pruner, run, trial_config
+from energy_dissagregation_mlops.vocabulary import Update
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -38,8 +38,6 @@ logger = logging.getLogger(__name__)
 
 _RETRIED = "retried"  # marks a trial that another does again
 _DIGITS = 12
-
-Update = Callable[[float, float | None, str], None]  # (done, total, what is going on)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

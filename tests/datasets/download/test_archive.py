@@ -16,8 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from energy_dissagregation_mlops.datasets.download.archive import Kind, Wanted, kind_of, unpack
-from energy_dissagregation_mlops.datasets.download.progress import Stage, silent
+from energy_dissagregation_mlops.datasets.download.progress import Stage
 from energy_dissagregation_mlops.errors import DownloadError, EdmlopsError, UnsafeFileError
+from energy_dissagregation_mlops.vocabulary import unwatched
 
 Zipped = Callable[..., bytes]
 
@@ -43,7 +44,7 @@ def unpacked(content: bytes, tmp_path: Path, wanted: Wanted = WANTED) -> dict[st
     archive, folder = tmp_path / "archive", tmp_path / "out"
     archive.write_bytes(content)
     folder.mkdir(exist_ok=True)
-    unpack(archive, folder, wanted=wanted, progress=silent)
+    unpack(archive, folder, wanted=wanted, progress=unwatched)
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
@@ -78,7 +79,7 @@ def test_progress_counts_the_bytes_that_come_out(packed: Zipped, tmp_path: Path)
         tmp_path / "archive",
         tmp_path / "out",
         wanted=WANTED,
-        progress=lambda stage, done, total: seen.append((stage, done, total)),
+        progress=lambda done, total, stage: seen.append((stage, done, total)),
     )
     assert seen[0] == (Stage.UNPACK, 0, 15_000)
     assert seen[-1] == (Stage.UNPACK, 15_000, 15_000)

@@ -61,7 +61,7 @@ def test_a_zipped_file_ends_in_its_place_and_the_archive_is_gone(
     home: Order, tmp_path: Path, patience: Patience
 ) -> None:
     stages: list[Stage] = []
-    path = obtain(home, tmp_path, patience=patience, progress=lambda stage, *_: stages.append(stage))
+    path = obtain(home, tmp_path, patience=patience, progress=lambda done, total, stage: stages.append(stage))
     assert path == tmp_path / "home.h5"
     assert path.read_bytes() == HOME
     assert hidden(tmp_path) == [".home.h5.lock", ".home.h5.receipt.json"]
@@ -96,7 +96,7 @@ def test_a_second_run_asks_nobody_and_says_so(
     obtain(home, tmp_path, patience=patience)
     stages: list[Stage] = []
     with caplog.at_level(logging.INFO):
-        obtain(home, tmp_path, patience=patience, progress=lambda stage, *_: stages.append(stage))
+        obtain(home, tmp_path, patience=patience, progress=lambda done, total, stage: stages.append(stage))
     assert len(server.requests) == 1 and stages == []
     assert "already there" in caplog.text and "nothing to do" in caplog.text
 
@@ -335,7 +335,7 @@ def test_two_runs_at_once_on_one_target_refuse_the_second(
 def test_an_interruption_at_any_stage_leaves_no_target_and_can_be_gone_on_from(
     server: Server, home: Order, tmp_path: Path, patience: Patience, stage: Stage
 ) -> None:
-    def interrupt(reached: Stage, done: int, total: int | None) -> None:
+    def interrupt(done: float, total: float | None, reached: str) -> None:
         if reached is stage and done > 0:
             raise KeyboardInterrupt
 
@@ -363,7 +363,7 @@ address = Address(url=url)
 publication = Publication(name="home", source=Source(title="A home"), addresses=(address,), folder=None,
                           files=(file,), unpacked=size)
 
-def progress(stage, done, total):
+def progress(done, total, stage):
     print(stage, done, flush=True)
     time.sleep(pause)
 
@@ -435,7 +435,7 @@ def test_two_processes_at_once_refuse_the_second(server: Server, tmp_path: Path)
 def test_too_little_room_for_what_is_unpacked_is_said_before_unpacking(
     home: Order, tmp_path: Path, patience: Patience, monkeypatch: pytest.MonkeyPatch, arrived: bool
 ) -> None:
-    def interrupt(stage: Stage, done: int, total: int | None) -> None:
+    def interrupt(done: float, total: float | None, stage: str) -> None:
         if stage is Stage.UNPACK:
             raise KeyboardInterrupt
 
@@ -446,7 +446,7 @@ def test_too_little_room_for_what_is_unpacked_is_said_before_unpacking(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=150_000))
     stages: set[Stage] = set()
     with pytest.raises(DownloadError, match="has 0 MB free, expected 0 MB for the download and what it"):
-        obtain(home, tmp_path, patience=patience, progress=lambda stage, *_: stages.add(stage))
+        obtain(home, tmp_path, patience=patience, progress=lambda done, total, stage: stages.add(stage))
     assert visible(tmp_path) == []
     assert Stage.UNPACK not in stages
 
@@ -454,7 +454,7 @@ def test_too_little_room_for_what_is_unpacked_is_said_before_unpacking(
 def test_a_disk_that_fills_up_keeps_what_has_arrived(
     server: Server, home: Order, tmp_path: Path, patience: Patience
 ) -> None:
-    def fill(stage: Stage, done: int, total: int | None) -> None:
+    def fill(done: float, total: float | None, stage: str) -> None:
         if done > 100_000:
             raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from energy_dissagregation_mlops.datasets.download.partial import Partial
-from energy_dissagregation_mlops.datasets.download.progress import Stage, silent
+from energy_dissagregation_mlops.datasets.download.progress import Stage
 from energy_dissagregation_mlops.datasets.download.transfer import (
     Patience,
     Transfer,
@@ -20,6 +20,7 @@ from energy_dissagregation_mlops.datasets.download.transfer import (
     fetch,
 )
 from energy_dissagregation_mlops.errors import DownloadError
+from energy_dissagregation_mlops.vocabulary import unwatched
 
 Server = Any  # the fixture's class lives in conftest.py, which can't be imported from here
 
@@ -30,7 +31,7 @@ def partial(server: Server, tmp_path: Path) -> Partial:
 
 
 def bring(partial: Partial, patience: Patience, *, size: int | None = None) -> bool:
-    return fetch(Transfer(partial=partial, size=size), patience=patience, progress=silent)
+    return fetch(Transfer(partial=partial, size=size), patience=patience, progress=unwatched)
 
 
 def test_a_file_comes_whole(server: Server, partial: Partial, patience: Patience) -> None:
@@ -55,12 +56,12 @@ def test_progress_of_a_resumed_transfer_starts_where_the_last_run_stopped(
 ) -> None:
     server.plan = [server.dropping(100_000)]
     with pytest.raises(DownloadError):
-        fetch(Transfer(partial=partial), patience=Patience(attempts=1), progress=silent)
+        fetch(Transfer(partial=partial), patience=Patience(attempts=1), progress=unwatched)
     seen: list[tuple[Stage, int, int | None]] = []
     fetch(
         Transfer(partial=partial),
         patience=patience,
-        progress=lambda stage, done, total: seen.append((stage, done, total)),
+        progress=lambda done, total, stage: seen.append((stage, done, total)),
     )
     assert seen[0] == (Stage.TRANSFER, 100_000, 300_000)
     assert seen[-1] == (Stage.TRANSFER, 300_000, 300_000)
@@ -339,7 +340,7 @@ def test_too_little_room_is_said_before_anything_is_brought(
     server: Server, partial: Partial, patience: Patience
 ) -> None:
     with pytest.raises(DownloadError, match=r"MB free, expected [\d,]+ MB for the download and what it"):
-        fetch(Transfer(partial=partial, unpacked=10**18), patience=patience, progress=silent)
+        fetch(Transfer(partial=partial, unpacked=10**18), patience=patience, progress=unwatched)
     assert partial.held() == 0
 
 

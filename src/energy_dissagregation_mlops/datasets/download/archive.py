@@ -24,8 +24,9 @@ import py7zr
 from py7zr.exceptions import ArchiveError
 
 from energy_dissagregation_mlops.datasets.download.checking import MismatchError
-from energy_dissagregation_mlops.datasets.download.progress import Progress, Stage
+from energy_dissagregation_mlops.datasets.download.progress import Stage
 from energy_dissagregation_mlops.errors import UnsafeFileError, one_line
+from energy_dissagregation_mlops.vocabulary import Update
 
 _CHUNK = 1 << 20
 _DRIVE = re.compile("[A-Za-z]:")
@@ -80,7 +81,7 @@ def kind_of(path: Path) -> Kind:
     return Kind.SEVEN_ZIP if start == b"7z\xbc\xaf\x27\x1c" else Kind.OTHER
 
 
-def unpack(archive: Path, folder: Path, *, wanted: Wanted, progress: Progress) -> None:
+def unpack(archive: Path, folder: Path, *, wanted: Wanted, progress: Update) -> None:
     """Write the wanted files of a zip or 7z archive into an existing, empty folder.
 
     Raises:
@@ -142,7 +143,7 @@ def _chosen(members: Sequence[_Member], archive: Path, wanted: Wanted) -> Mappin
     return chosen
 
 
-def _unpack_zip(archive: Path, folder: Path, wanted: Wanted, progress: Progress) -> None:
+def _unpack_zip(archive: Path, folder: Path, wanted: Wanted, progress: Update) -> None:
     with zipfile.ZipFile(archive) as opened:
         members = [
             _Member(
@@ -164,7 +165,7 @@ def _unpack_zip(archive: Path, folder: Path, wanted: Wanted, progress: Progress)
                     target.write(chunk)
 
 
-def _unpack_7z(archive: Path, folder: Path, wanted: Wanted, progress: Progress) -> None:
+def _unpack_7z(archive: Path, folder: Path, wanted: Wanted, progress: Update) -> None:
     # Given a file and not a path, py7zr stays in this thread: an interruption stops it at once.
     with archive.open("rb") as file, py7zr.SevenZipFile(file) as opened, ExitStack() as targets:
         members = [
@@ -182,17 +183,17 @@ def _unpack_7z(archive: Path, folder: Path, wanted: Wanted, progress: Progress) 
 class _Meter:
     """Counts what comes out, and stops it at what it was said to be."""
 
-    def __init__(self, *, total: int, progress: Progress) -> None:
+    def __init__(self, *, total: int, progress: Update) -> None:
         self._done = 0
         self._total = total
         self._progress = progress
-        progress(Stage.UNPACK, 0, total)
+        progress(0, total, Stage.UNPACK)
 
     def count(self, chunk: bytes | bytearray) -> None:
         self._done += len(chunk)
         if self._done > self._total:
             raise _Spill(f"more than the {self._total:,} bytes that it declares")
-        self._progress(Stage.UNPACK, self._done, self._total)
+        self._progress(self._done, self._total, Stage.UNPACK)
 
 
 class _Target(py7zr.Py7zIO):

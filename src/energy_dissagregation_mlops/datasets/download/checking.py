@@ -9,8 +9,9 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from energy_dissagregation_mlops.datasets.download.progress import Progress, Stage
+from energy_dissagregation_mlops.datasets.download.progress import Stage
 from energy_dissagregation_mlops.datasets.download.sources import AddressError
+from energy_dissagregation_mlops.vocabulary import Update
 
 _CHUNK = 1 << 20
 
@@ -29,21 +30,21 @@ class Expected:
     accepted: str | None = None  # the hash of another that the user trusts
 
 
-def digest_of(path: Path, algorithm: str, *, progress: Progress) -> str:
+def digest_of(path: Path, algorithm: str, *, progress: Update) -> str:
     """The file's hash, as "algorithm:hexadecimal digits"."""
     # It tells an accident, not a forger, where the publisher gives no better than MD5.
     digest = hashlib.new(algorithm, usedforsecurity=False)
     total, done = path.stat().st_size, 0
-    progress(Stage.CHECK, 0, total)
+    progress(0, total, Stage.CHECK)
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
             done += len(chunk)
-            progress(Stage.CHECK, done, total)
+            progress(done, total, Stage.CHECK)
     return f"{algorithm}:{digest.hexdigest()}"
 
 
-def confirm(path: Path, expected: Expected, *, progress: Progress) -> str | None:
+def confirm(path: Path, expected: Expected, *, progress: Update) -> str | None:
     """The hash under which a file is known to be right; None where there is none to compare with.
 
     Raises:

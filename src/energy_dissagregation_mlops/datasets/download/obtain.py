@@ -14,7 +14,6 @@ from energy_dissagregation_mlops.datasets.download.archive import Kind, Wanted, 
 from energy_dissagregation_mlops.datasets.download.checking import Expected, MismatchError, confirm
 from energy_dissagregation_mlops.datasets.download.partial import Partial
 from energy_dissagregation_mlops.datasets.download.place import Place, require_room
-from energy_dissagregation_mlops.datasets.download.progress import Progress, silent
 from energy_dissagregation_mlops.datasets.download.sources import (
     Address,
     AddressError,
@@ -26,6 +25,7 @@ from energy_dissagregation_mlops.datasets.download.sources import (
 from energy_dissagregation_mlops.datasets.download.transfer import Patience, Transfer, fetch
 from energy_dissagregation_mlops.errors import DownloadError
 from energy_dissagregation_mlops.files import explained_disk_errors, sync
+from energy_dissagregation_mlops.vocabulary import Update, unwatched
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def download(
     *,
     url: str | None = None,
     accept_hash: str | None = None,
-    progress: Progress = silent,
+    progress: Update = unwatched,
 ) -> Path:
     """Bring a public data set into ``target_dir``; its file, or the folder with its files.
 
@@ -79,7 +79,7 @@ def _address(wanted: Publication, url: str | None) -> Address:
 
 
 def obtain(
-    order: Order, target_dir: Path, *, patience: Patience | None = None, progress: Progress = silent
+    order: Order, target_dir: Path, *, patience: Patience | None = None, progress: Update = unwatched
 ) -> Path:
     """Carry an order out; see ``download``."""
     place = Place(folder=target_dir, name=order.publication.target)
@@ -102,7 +102,7 @@ def _elsewhere(order: Order) -> str:
     return f"; elsewhere, for --url: {', '.join(others)}" if others else "; a mirror can be named with --url"
 
 
-def _already_there(order: Order, place: Place, *, progress: Progress) -> bool:
+def _already_there(order: Order, place: Place, *, progress: Update) -> bool:
     receipt = place.receipt()
     if receipt:
         log.info("%s is already there (%s): nothing to do", place.target, receipt.hash)
@@ -125,7 +125,7 @@ def _already_there(order: Order, place: Place, *, progress: Progress) -> bool:
     return True
 
 
-def _bring(order: Order, place: Place, *, patience: Patience, progress: Progress) -> None:
+def _bring(order: Order, place: Place, *, patience: Patience, progress: Update) -> None:
     partial = Partial(path=place.partial, url=order.address.url)
     transfer = Transfer(
         partial=partial,
@@ -146,7 +146,7 @@ def _bring(order: Order, place: Place, *, patience: Patience, progress: Progress
     log.info("%s: %s, %s", place.target, order.publication.source.title, order.publication.source.licence)
 
 
-def _settle(order: Order, place: Place, *, progress: Progress) -> None:
+def _settle(order: Order, place: Place, *, progress: Update) -> None:
     """What has arrived, checked, unpacked and put in place."""
     address, wanted = order.address, order.publication
     found = None
@@ -168,7 +168,7 @@ def _settle(order: Order, place: Place, *, progress: Progress) -> None:
     place.put(ready, hash_found=found, url=address.url)
 
 
-def _unpacked(order: Order, place: Place, *, progress: Progress) -> Path:
+def _unpacked(order: Order, place: Place, *, progress: Update) -> Path:
     """The file or folder that the archive held, on the disk but not yet in its place."""
     wanted = order.publication
     require_room(place.folder, wanted.unpacked)

@@ -23,10 +23,11 @@ import httpx
 
 from energy_dissagregation_mlops.datasets.download.partial import Partial, Version
 from energy_dissagregation_mlops.datasets.download.place import require_room
-from energy_dissagregation_mlops.datasets.download.progress import Progress, Stage
+from energy_dissagregation_mlops.datasets.download.progress import Stage
 from energy_dissagregation_mlops.datasets.download.sources import AddressError
 from energy_dissagregation_mlops.errors import DownloadError, one_line
 from energy_dissagregation_mlops.files import sync
+from energy_dissagregation_mlops.vocabulary import Update
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ class _TryAgain(Exception):  # noqa: N818 - it asks for something, it isn't an e
         self.wait = wait  # s that the server asks for
 
 
-def fetch(transfer: Transfer, *, patience: Patience, progress: Progress) -> bool:
+def fetch(transfer: Transfer, *, patience: Patience, progress: Update) -> bool:
     """Bring all of an address into its partial file, going on from what lies there.
 
     Returns:
@@ -112,11 +113,11 @@ def _trusted_authorities() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def _attempt(client: httpx.Client, transfer: Transfer, progress: Progress) -> None:
+def _attempt(client: httpx.Client, transfer: Transfer, progress: Update) -> None:
     partial = transfer.partial
     version, offset = partial.version(), partial.held()
     if version and version.total == offset:
-        progress(Stage.TRANSFER, offset, offset)
+        progress(offset, offset, Stage.TRANSFER)
         return
     headers = {"Range": f"bytes={offset}-", "If-Range": version.validator or ""} if version else {}
     try:
@@ -222,11 +223,11 @@ def _require_room(transfer: Transfer, total: int | None, *, offset: int) -> None
     require_room(transfer.partial.path.parent, max((total or 0) - offset, 0) + unpacked)
 
 
-def _receive(response: httpx.Response, transfer: Transfer, *, total: int | None, progress: Progress) -> None:
+def _receive(response: httpx.Response, transfer: Transfer, *, total: int | None, progress: Update) -> None:
     expected = transfer.size or total
     with transfer.partial.path.open("ab") as file:
         done = file.tell()
-        progress(Stage.TRANSFER, done, total)
+        progress(done, total, Stage.TRANSFER)
         for chunk in response.iter_raw():
             if expected is not None and done + len(chunk) > expected:
                 transfer.partial.discard()
@@ -235,7 +236,7 @@ def _receive(response: httpx.Response, transfer: Transfer, *, total: int | None,
                 )
             file.write(chunk)
             done += len(chunk)
-            progress(Stage.TRANSFER, done, total)
+            progress(done, total, Stage.TRANSFER)
     if expected is not None and done < expected:
         raise _TryAgain(f"the server stops after {done:,} of {expected:,} bytes")
 

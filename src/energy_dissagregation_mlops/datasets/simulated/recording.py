@@ -10,7 +10,7 @@ import hashlib
 import json
 import logging
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -40,13 +40,10 @@ from energy_dissagregation_mlops.datasets.simulated.parameters import (
 )
 from energy_dissagregation_mlops.errors import ConfigError
 from energy_dissagregation_mlops.files import atomic_file
-from energy_dissagregation_mlops.vocabulary import MAINS, SIMULATED, Quantity
+from energy_dissagregation_mlops.vocabulary import MAINS, SIMULATED, Quantity, Update, unwatched
 
 TITLE = SIMULATED
 LICENCE = "CC0-1.0"
-
-# Houses done so far, and all of them.
-Progress = Callable[[int, int], None]
 
 _LICENCE_URI = "https://creativecommons.org/publicdomain/zero/1.0/"
 _MAX_SAMPLE_PERIODS = 20  # a longer pause is a gap
@@ -98,7 +95,7 @@ class _Job:
 
 def simulate(
     path: Path, *, houses: int, days: int, seed: int, ranges: Ranges | None = None,
-    progress: Progress | None = None,
+    progress: Update = unwatched,
 ) -> Path:  # fmt: skip
     """Write homes that nobody lives in, numbered from 1, in the NILMTK HDF5 layout.
 
@@ -128,8 +125,7 @@ def simulate(
             with _written(jobs) as parts:
                 for done, part in enumerate(parts, start=1):
                     _move_house(part, made)
-                    if progress is not None:
-                        progress(done, houses)
+                    progress(done, houses, "houses")
     _logger.info("simulated %d houses, %d days each, seed %d: %s", houses, days, seed, path)
     return path
 
