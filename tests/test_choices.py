@@ -43,11 +43,11 @@ def test_what_nobody_said_is_left_to_the_file() -> None:
 
 def test_what_was_said_is_taken_as_it_is() -> None:
     said = choices.columns(
-        time="when", mains="total", appliances=["kettle=Plug=3", "fridge=Plug 4"],
+        time="when", mains=["total", "export"], appliances=["kettle=Plug=3", "fridge=Plug 4"],
         unit="KWH", zone_name="Europe/London", day_first=True,
     )  # fmt: skip
     assert said == Columns(
-        time="when", mains="total", appliances=(("kettle", "Plug=3"), ("fridge", "Plug 4")),
+        time="when", mains="total,export", appliances=(("kettle", "Plug=3"), ("fridge", "Plug 4")),
         unit=Unit.KWH, time_zone="Europe/London", day_first=True,
     )  # fmt: skip
 

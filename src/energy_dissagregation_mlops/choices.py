@@ -81,20 +81,15 @@ def only_house(dataset: Dataset) -> int:
 
 
 def columns(
-    *,
-    time: str | None,
-    mains: str | None,
-    appliances: list[str],
-    unit: str | None,
-    zone_name: str | None,
-    day_first: bool | None,
-) -> Columns:
+    *, time: str | None, mains: Sequence[str] | None, appliances: Sequence[str] | None = None, unit: str | None,
+    zone_name: str | None, day_first: bool | None,
+) -> Columns:  # fmt: skip
     """What a person said of the columns of their file.
 
     Args:
         time: the column of times.
-        mains: the column of the mains.
-        appliances: "kettle=Plug 3", one each.
+        mains: the column of the mains, or several that are added up.
+        appliances: "kettle=Plug 3", one each; none where they are not read.
         unit: of the power.
         zone_name: of times without a zone.
         day_first: whether 05/06/2024 is the fifth of June.
@@ -104,7 +99,7 @@ def columns(
         UnknownNameError: there is no such unit or zone.
     """
     pairs = []
-    for text in appliances:
+    for text in appliances or ():
         name, separator, column = text.partition("=")
         if not (separator and name and column):
             raise ConfigError(f"--column {text!r}: expected APPLIANCE=COLUMN, as kettle=Plug3")
@@ -114,7 +109,7 @@ def columns(
         raise UnknownNameError("unit", unit, [each.value for each in Unit])
     return Columns(
         time=time,
-        mains=mains,
+        mains=",".join(mains or ()) or None,
         appliances=tuple(pairs),
         unit=None if unit is None else units[unit.lower()],
         time_zone=None if zone_name is None else zone(zone_name).key,

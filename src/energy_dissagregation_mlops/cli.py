@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energy_dissagregation_mlops import __version__, settings, terminal
+from energy_dissagregation_mlops import __version__, options, settings, terminal
 from energy_dissagregation_mlops.train import train
 
 if TYPE_CHECKING:
     from energy_dissagregation_mlops.bundle import Bundle
     from energy_dissagregation_mlops.meter_csv import Columns
     from energy_dissagregation_mlops.registry import Registry
+    from energy_dissagregation_mlops.store import Store
     from energy_dissagregation_mlops.tracking.opening import RunStore
     from energy_dissagregation_mlops.vocabulary import Dataset
 
@@ -32,58 +33,6 @@ models_app = typer.Typer(help="The models on disk: list, show, promote, roll bac
 app.add_typer(models_app, name="models")
 runs_app = typer.Typer(help="The training runs on record: list, compare.", no_args_is_help=True)
 app.add_typer(runs_app, name="runs")
-
-BundleOption = Annotated[
-    str | None,
-    typer.Option("--bundle", metavar="NAME[@VERSION]", help="The model; by default the one in production."),
-]
-KindOption = Annotated[
-    str | None,
-    typer.Option(
-        "--dataset",
-        metavar="KIND",
-        help="ukdale, simulated, nilmtk, channels, refit or tabular; by default the file tells.",
-    ),
-]
-ZoneOption = Annotated[
-    str | None,
-    typer.Option(
-        "--time-zone",
-        metavar="ZONE",
-        help="Local time, as Europe/London; for times without a zone, and for days.",
-    ),
-]
-TimeColumnOption = Annotated[
-    str | None, typer.Option("--time-column", help="The column of times in your own file.")
-]
-MainsColumnOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--mains-column",
-        help="The column of the mains in your own file; repeat it for phases or tariffs, to be added up.",
-    ),
-]
-ApplianceColumnOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--column",
-        metavar="APPLIANCE=COLUMN",
-        help="An appliance's column in your own file; repeat it for more.",
-    ),
-]
-DayFirstOption = Annotated[
-    bool | None,
-    typer.Option(
-        "--day-first/--month-first", help="What 05/06/2024 means, where your own file leaves it open."
-    ),
-]
-UnitOption = Annotated[
-    str | None, typer.Option("--unit", help="W, kW, Wh or kWh, where your own file does not say.")
-]
-HousesOption = Annotated[
-    list[int] | None, typer.Option("--house", help="A house's number; repeat it for more. By default all.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")]
 
 
 def _version(wanted: bool) -> None:
@@ -161,19 +110,22 @@ def simulate(
 def inspect(
     path: Annotated[Path, typer.Argument(help="A data set's file or folder, or your own meter's file.")],
     house: Annotated[int | None, typer.Option(help="Only this house.")] = None,
-    dataset: KindOption = None,
-    time_column: TimeColumnOption = None,
-    mains_column: MainsColumnOption = None,
-    column: ApplianceColumnOption = None,
-    unit: UnitOption = None,
-    day_first: DayFirstOption = None,
-    time_zone: ZoneOption = None,
-    as_json: JsonOption = False,
+    dataset: options.Kind = None,
+    time_column: options.TimeColumn = None,
+    mains_column: options.MainsColumn = None,
+    column: options.ApplianceColumn = None,
+    unit: options.Unit = None,
+    day_first: options.DayFirst = None,
+    time_zone: options.TimeZone = None,
+    as_json: options.Json = False,
 ) -> None:
     """Show what a file holds: houses, meters, spans, gaps, energy."""
-    from energy_dissagregation_mlops import inspection, results
+    from energy_dissagregation_mlops import choices, inspection, results
 
-    opened = _open(path, dataset, _columns(time_column, mains_column, column, unit, time_zone, day_first))
+    columns = choices.columns(
+        time=time_column, mains=mains_column, appliances=column, unit=unit, zone_name=time_zone, day_first=day_first
+    )  # fmt: skip
+    opened = _open(path, dataset, columns)
     with terminal.bar("reading") as update:
         found = inspection.survey(opened, house=house, progress=update)
     results.show_survey(opened, found, as_json=as_json)
@@ -185,7 +137,7 @@ def preprocess(
         Path | None, typer.Option(help="A raw file or folder; by default the only one in DATA_PATH/raw.")
     ] = None,
     output_folder: Annotated[Path | None, typer.Option(help="By default DATA_PATH/processed.")] = None,
-    house: HousesOption = None,
+    house: options.Houses = None,
     appliance: Annotated[
         list[str] | None, typer.Option(help="An appliance to keep; repeat it for more. By default all.")
     ] = None,
@@ -194,26 +146,26 @@ def preprocess(
     name: Annotated[
         str | None, typer.Option(help="The data set's name from here on; by default the file tells.")
     ] = None,
-    dataset: KindOption = None,
-    time_column: TimeColumnOption = None,
-    mains_column: MainsColumnOption = None,
-    column: ApplianceColumnOption = None,
-    unit: UnitOption = None,
-    day_first: DayFirstOption = None,
-    time_zone: ZoneOption = None,
+    dataset: options.Kind = None,
+    time_column: options.TimeColumn = None,
+    mains_column: options.MainsColumn = None,
+    column: options.ApplianceColumn = None,
+    unit: options.Unit = None,
+    day_first: options.DayFirst = None,
+    time_zone: options.TimeZone = None,
 ) -> None:
     """Bring raw data onto a regular grid, into the store."""
     from energy_dissagregation_mlops import choices, preprocessing, results
-    from energy_dissagregation_mlops.store import Store
 
     path = data_path or choices.only_file(settings.raw_path())
-    opened = _open(
-        path, dataset, _columns(time_column, mains_column, column, unit, time_zone, day_first), name
-    )
+    columns = choices.columns(
+        time=time_column, mains=mains_column, appliances=column, unit=unit, zone_name=time_zone, day_first=day_first
+    )  # fmt: skip
+    opened = _open(path, dataset, columns, name)
     config = preprocessing.PreprocessConfig(
         sample_period=sample_period, max_gap=max_gap, appliances=tuple(appliance) if appliance else None
     )
-    store = Store(output_folder or settings.processed_path())
+    store = _store(output_folder)
     with terminal.bar("preprocessing") as update:
         stored = preprocessing.preprocess(opened, store, config, houses=house, progress=update)
     results.show_stored(stored)
@@ -230,10 +182,8 @@ def tune(
     output: Annotated[
         Path | None, typer.Option(help="The best run's YAML; by default in reports/searches.")
     ] = None,
-    data_folder: Annotated[
-        Path | None, typer.Option(help="The store; by default DATA_PATH/processed.")
-    ] = None,
-    as_json: JsonOption = False,
+    data_folder: options.DataFolder = None,
+    as_json: options.Json = False,
 ) -> None:
     """Search for a run's best settings, by validation.
 
@@ -244,7 +194,6 @@ def tune(
     set_up_threads()
     from energy_dissagregation_mlops import results
     from energy_dissagregation_mlops.config import Flags, load_run
-    from energy_dissagregation_mlops.store import Store
     from energy_dissagregation_mlops.tuning import search
     from energy_dissagregation_mlops.tuning.space import load_space
 
@@ -252,7 +201,7 @@ def tune(
     wish = search.Wish(
         trials=trials, jobs=jobs, output=output or Path("reports", "searches", f"{base.name}.yaml")
     )
-    store = Store(data_folder or settings.processed_path())
+    store = _store(data_folder)
     with terminal.bar("searching") as update:
         found = search.search(
             store, settings.MODELS_PATH.value(), load_space(config, base), wish, update=update
@@ -262,7 +211,7 @@ def tune(
 
 @app.command()
 def calibrate(
-    bundle: BundleOption = None,
+    bundle: options.Bundle = None,
     house: Annotated[
         list[str] | None,
         typer.Option(
@@ -277,9 +226,7 @@ def calibrate(
             help="Calibrate on a home that the model has seen, through one trained without it; repeat it.",
         ),
     ] = None,
-    data_folder: Annotated[
-        Path | None, typer.Option(help="The store; by default DATA_PATH/processed.")
-    ] = None,
+    data_folder: options.DataFolder = None,
     in_place: Annotated[
         bool, typer.Option("--in-place", help="Rewrite this version's card; by default a version is added.")
     ] = False,
@@ -290,7 +237,6 @@ def calibrate(
     Training does it by itself, on what it validates on.
     """
     from energy_dissagregation_mlops import calibration_run, choices, results
-    from energy_dissagregation_mlops.store import Store
 
     opened, registry = _bundle(bundle), _registry()
     if in_place:
@@ -298,7 +244,7 @@ def calibrate(
     homes = calibration_run.Homes(
         named=house or (), stand_ins=choices.stand_ins(stand_in or (), resolve=registry.resolve)
     )
-    store = Store(data_folder or settings.processed_path())
+    store = _store(data_folder)
     with terminal.bar("calibrating") as update:
         made = calibration_run.calibrate(store, registry, opened, homes, in_place=in_place, progress=update)
     if promote and not in_place:
@@ -309,7 +255,7 @@ def calibrate(
 
 @app.command()
 def evaluate(
-    bundle: BundleOption = None,
+    bundle: options.Bundle = None,
     house: Annotated[
         list[str] | None,
         typer.Option(
@@ -317,9 +263,7 @@ def evaluate(
             help="As ukdale:2; repeat it for more. By default all that training has not seen.",
         ),
     ] = None,
-    data_folder: Annotated[
-        Path | None, typer.Option(help="The store; by default DATA_PATH/processed.")
-    ] = None,
+    data_folder: options.DataFolder = None,
     stand_in: Annotated[
         list[str] | None,
         typer.Option(
@@ -334,7 +278,7 @@ def evaluate(
     picture: Annotated[
         Path | None, typer.Option(help="Draw a day of the first house into this file (png, svg, pdf).")
     ] = None,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """Score a model on houses that it never saw.
 
@@ -343,11 +287,10 @@ def evaluate(
     from energy_dissagregation_mlops import choices, evaluation, results
     from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
     from energy_dissagregation_mlops.seen import Seen
-    from energy_dissagregation_mlops.store import Store
 
     drawing = choices.picture_file(picture)
     opened = _bundle(bundle)
-    store = Store(data_folder or settings.processed_path())
+    store = _store(data_folder)
     registry = _registry()
     if keep:
         registry.check_own(opened)
@@ -388,9 +331,7 @@ def benchmark(
     contestant: Annotated[
         list[str] | None, typer.Option(help="One of its contestants; repeat it. By default all.")
     ] = None,
-    data_folder: Annotated[
-        Path | None, typer.Option(help="The store; by default DATA_PATH/processed.")
-    ] = None,
+    data_folder: options.DataFolder = None,
 ) -> None:
     """Compare networks and baselines under one protocol.
 
@@ -403,13 +344,10 @@ def benchmark(
     from energy_dissagregation_mlops.arena import benchmark as arena
     from energy_dissagregation_mlops.arena.protocol import load_protocol
     from energy_dissagregation_mlops.arena.table import Table
-    from energy_dissagregation_mlops.store import Store
 
     wanted = arena.part_of(load_protocol(protocol), splits=split or (), contestants=contestant or ())
     folder = output or Path("reports", "benchmarks", wanted.name)
-    places = arena.Places(
-        store=Store(data_folder or settings.processed_path()), raw=settings.raw_path(), output=folder
-    )
+    places = arena.Places(store=_store(data_folder), raw=settings.raw_path(), output=folder)
     with terminal.bar("benchmark") as update:
         table = Table.of(arena.run(wanted, places, update=update))
     results.show_benchmark(wanted.name, table.overall("mae"), table.write(folder))
@@ -421,24 +359,21 @@ def predict(
     output: Annotated[
         Path, typer.Option(help="A .parquet or .csv file; daily energy and activations stand beside it.")
     ] = Path("appliances.parquet"),
-    bundle: BundleOption = None,
+    bundle: options.Bundle = None,
     house: Annotated[int | None, typer.Option(help="Which house of a file of several.")] = None,
-    max_gap: Annotated[
-        float | None,
-        typer.Option(help="Hold a reading so long, s; for a meter that only reports changes.", min=0),
-    ] = None,
+    max_gap: options.MaxGap = None,
     intervals: Annotated[
         bool, typer.Option("--intervals", help="Write where each appliance's power lies, too.")
     ] = False,
     picture: Annotated[
         Path | None, typer.Option(help="Draw the liveliest day into this file (png, svg, pdf).")
     ] = None,
-    dataset: KindOption = None,
-    time_column: TimeColumnOption = None,
-    mains_column: MainsColumnOption = None,
-    unit: UnitOption = None,
-    day_first: DayFirstOption = None,
-    time_zone: ZoneOption = None,
+    dataset: options.Kind = None,
+    time_column: options.TimeColumn = None,
+    mains_column: options.MainsColumn = None,
+    unit: options.Unit = None,
+    day_first: options.DayFirst = None,
+    time_zone: options.TimeZone = None,
 ) -> None:
     """Say what each appliance used: a meter's file in, tables out.
 
@@ -449,7 +384,10 @@ def predict(
     from energy_dissagregation_mlops.meter_csv.zones import zone as zone_of
 
     drawing = choices.picture_file(picture)
-    opened = _open(meter_file, dataset, _columns(time_column, mains_column, None, unit, time_zone, day_first))
+    columns = choices.columns(
+        time=time_column, mains=mains_column, unit=unit, zone_name=time_zone, day_first=day_first
+    )  # fmt: skip
+    opened = _open(meter_file, dataset, columns)
     disaggregator = Disaggregator.load(_bundle(bundle))
     number = choices.only_house(opened) if house is None else house
     zone = zone_of(time_zone or opened.source.time_zone)
@@ -482,7 +420,7 @@ def batch(
     workers: Annotated[
         int | None, typer.Option(help="Processes on this machine; by default one a core.", min=1)
     ] = None,
-    bundle: BundleOption = None,
+    bundle: options.Bundle = None,
     power: Annotated[bool, typer.Option("--power", help="Write the power series too.")] = False,
     price_per_kwh: Annotated[
         float | None, typer.Option(help="In your currency; without it there are no costs.", min=0)
@@ -491,33 +429,32 @@ def batch(
         bool, typer.Option("--by-day", help="Files of a local day in place of a month.")
     ] = False,
     home_column: Annotated[str | None, typer.Option(help="The column that names the home.")] = None,
-    max_gap: Annotated[
-        float | None,
-        typer.Option(help="Hold a reading so long, s; for a meter that only reports changes.", min=0),
-    ] = None,
-    time_column: TimeColumnOption = None,
-    mains_column: MainsColumnOption = None,
-    unit: UnitOption = None,
-    day_first: DayFirstOption = None,
-    time_zone: ZoneOption = None,
-    as_json: JsonOption = False,
+    max_gap: options.MaxGap = None,
+    time_column: options.TimeColumn = None,
+    mains_column: options.MainsColumn = None,
+    unit: options.Unit = None,
+    day_first: options.DayFirst = None,
+    time_zone: options.TimeZone = None,
+    as_json: options.Json = False,
 ) -> None:
     """Score many homes on this machine's cores or a Dask cluster.
 
     Run it again after an interruption: what is done is kept.
     """
-    from energy_dissagregation_mlops import results
+    from energy_dissagregation_mlops import choices, results
     from energy_dissagregation_mlops.batch.cluster import cluster
     from energy_dissagregation_mlops.batch.plan import Options, Partition
     from energy_dissagregation_mlops.batch.run import Request, run
 
-    options = Options(
-        columns=_columns(time_column, mains_column, None, unit, time_zone, day_first), home_column=home_column,
-        max_gap=max_gap, price_per_kwh=price_per_kwh, power=power,
-        partition=Partition.DAY if by_day else Partition.MONTH,
+    columns = choices.columns(
+        time=time_column, mains=mains_column, unit=unit, zone_name=time_zone, day_first=day_first
+    )  # fmt: skip
+    wanted = Options(
+        columns=columns, home_column=home_column, max_gap=max_gap, price_per_kwh=price_per_kwh,
+        power=power, partition=Partition.DAY if by_day else Partition.MONTH,
     )  # fmt: skip
     request = Request(
-        input=input_address, output=output, options=options,
+        input=input_address, output=output, options=wanted,
         bundle=lambda: _bundle(bundle), bundle_named=bundle is not None,
     )  # fmt: skip
     with terminal.bar("scoring") as update:
@@ -527,7 +464,7 @@ def batch(
 
 @app.command()
 def export(
-    bundle: BundleOption = None,
+    bundle: options.Bundle = None,
     output: Annotated[Path | None, typer.Option(help="Copy the checked graph to this file.")] = None,
     quantise: Annotated[
         bool, typer.Option("--quantise", help="Make it a model of its own in 8-bit integers, NAME-int8.")
@@ -543,11 +480,10 @@ def export(
     from energy_dissagregation_mlops import results
     from energy_dissagregation_mlops.export import checked_graph, copied_graph
     from energy_dissagregation_mlops.quantisation import quantise as quantised
-    from energy_dissagregation_mlops.store import Store
 
     opened = _bundle(bundle)
     if quantise:
-        made = quantised(Store(data_folder or settings.processed_path()), _registry(), opened)
+        made = quantised(_store(data_folder), _registry(), opened)
         results.show_quantised(made, copied_graph(made, output))
         return
     path, parity = checked_graph(opened, output)
@@ -555,7 +491,7 @@ def export(
 
 
 @models_app.command("list")
-def list_models(as_json: JsonOption = False) -> None:
+def list_models(as_json: options.Json = False) -> None:
     """List every version of every model."""
     from energy_dissagregation_mlops import results
 
@@ -567,7 +503,7 @@ def show_model(
     reference: Annotated[
         str | None, typer.Argument(metavar="[NAME[@VERSION]]", help="By default the one in production.")
     ] = None,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """Show a model's card."""
     from energy_dissagregation_mlops import results
@@ -598,7 +534,7 @@ def list_runs(
     name: Annotated[
         str | None, typer.Argument(metavar="[MODEL]", help="Only this model's runs; by default all.")
     ] = None,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """List every training run, the newest first."""
     from energy_dissagregation_mlops import results
@@ -612,7 +548,7 @@ def compare_runs(
     runs: Annotated[
         list[str], typer.Argument(metavar="RUN RUN...", help="Each its first digits, or its model as home@3.")
     ],
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """Show where runs differ, and what each came to."""
     from energy_dissagregation_mlops import results
@@ -625,6 +561,12 @@ def _registry() -> Registry:
     from energy_dissagregation_mlops.registry import Registry
 
     return Registry(settings.MODELS_PATH.value())
+
+
+def _store(folder: Path | None) -> Store:
+    from energy_dissagregation_mlops.store import Store
+
+    return Store(folder or settings.processed_path())
 
 
 def _runs() -> RunStore:
@@ -641,26 +583,6 @@ def _open(path: Path, kind: str | None, columns: Columns, name: str | None = Non
     from energy_dissagregation_mlops.datasets.opening import open_dataset
 
     return open_dataset(path, kind=kind, name=name, columns=columns)
-
-
-def _columns(
-    time: str | None,
-    mains: list[str] | None,
-    appliances: list[str] | None,
-    unit: str | None,
-    zone: str | None,
-    day_first: bool | None,
-) -> Columns:
-    from energy_dissagregation_mlops import choices
-
-    return choices.columns(
-        time=time,
-        mains=",".join(mains or []) or None,
-        appliances=appliances or [],
-        unit=unit,
-        zone_name=zone,
-        day_first=day_first,
-    )
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energy_dissagregation_mlops import settings, terminal
+from energy_dissagregation_mlops import options, settings, terminal
 from energy_dissagregation_mlops.cores import set_up_threads
 
 if TYPE_CHECKING:
@@ -60,9 +60,7 @@ def train(
             metavar="NAME@VERSION", help="A model of yours to answer with, in place of a training; repeat it."
         ),
     ] = None,
-    data_folder: Annotated[
-        Path | None, typer.Option(help="The store; by default DATA_PATH/processed.")
-    ] = None,
+    data_folder: options.DataFolder = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run that was interrupted.")
     ] = False,
