@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from energy_dissagregation_mlops import results, terminal
+from energy_dissagregation_mlops import terminal
 from energy_dissagregation_mlops.bundle import Bundle
 from energy_dissagregation_mlops.evaluation import evaluate
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
@@ -21,6 +21,10 @@ from energy_dissagregation_mlops.inference.mains import MainsSeries
 from energy_dissagregation_mlops.inspection import MeterSurvey
 from energy_dissagregation_mlops.prediction import predict
 from energy_dissagregation_mlops.registry import Registry
+from energy_dissagregation_mlops.results.homes import show_prediction, show_stored, show_survey
+from energy_dissagregation_mlops.results.models import show_card, show_models
+from energy_dissagregation_mlops.results.scores import show_evaluations
+from energy_dissagregation_mlops.results.training import epoch_line, training_note
 from energy_dissagregation_mlops.seen import Seen
 from energy_dissagregation_mlops.signals import Counts
 from energy_dissagregation_mlops.store import Store, StoredHouse
@@ -81,7 +85,7 @@ def test_a_survey_fits_and_says_what_is_shared_and_what_is_not_there(screen: Scr
         meter("washing machine", shared_with=("tumble dryer",)),
         meter("kettle", **nothing, readings=0, gaps=0),
     ]
-    results.show_survey(Opened(), found, as_json=False)  # type: ignore[arg-type]
+    show_survey(Opened(), found, as_json=False)  # type: ignore[arg-type]
     assert screen.fits()
     assert "1 mains apparent 2014-05-13 1,629.4 6 s 12,345 23.9 % 10.44" in screen.lines
     assert "1 kettle apparent - - - 0 - -" in screen.lines
@@ -89,7 +93,7 @@ def test_a_survey_fits_and_says_what_is_shared_and_what_is_not_there(screen: Scr
 
 
 def test_a_survey_as_json_has_no_nan(screen: Screen) -> None:
-    results.show_survey(Opened(), [meter("mains", energy_per_day_kwh=float("nan"))], as_json=True)  # type: ignore[arg-type]
+    show_survey(Opened(), [meter("mains", energy_per_day_kwh=float("nan"))], as_json=True)  # type: ignore[arg-type]
     said = json.loads(screen.text)
     assert said["kind"] == "nilmtk" and said["meters"][0]["energy_per_day_kwh"] is None
     assert said["meters"][0]["readings"] == 24_000_000
@@ -105,7 +109,7 @@ def test_stored_houses_fit(screen: Screen, make_house: HouseMaker) -> None:
     meters = tuple(each.model_copy(update={"counts": counts}) for each in house.manifest.meters)
     assert record.name == "mains"
     manifest = house.manifest.model_copy(update={"meters": meters})
-    results.show_stored(
+    show_stored(
         [
             StoredHouse(
                 folder=house.folder, manifest=manifest, mains=house.mains, power=house.power, on=house.on
@@ -122,7 +126,7 @@ def test_scores_stand_beside_their_baselines(
 ) -> None:
     bundle = make_bundle()
     found = evaluate(bundle, make_house(days=2), Disaggregator.load(bundle), Seen.of(bundle.card, store))
-    results.show_evaluations([found], as_json=False)
+    show_evaluations([found], as_json=False)
     kettle = found.appliances[0]
     mean = kettle.mean_power.mae
     assert screen.fits()
@@ -130,10 +134,10 @@ def test_scores_stand_beside_their_baselines(
     assert f"kettle 0.0 15.6 {mean:.1f} 1.00 0.00 0.38 / 0.38 6/6 6" in screen.lines
     screen_text = screen.text
     assert "never seen in training" in screen_text
-    results.show_evaluations([found], as_json=True)
+    show_evaluations([found], as_json=True)
     said = json.loads(screen.text[len(screen_text) :])
     assert said[0]["appliances"][0]["always_off"]["mae"] == pytest.approx(2500 * 9 / 1440)
-    results.show_evaluations([dataclasses.replace(found, num_absent=342)], as_json=False)
+    show_evaluations([dataclasses.replace(found, num_absent=342)], as_json=False)
     assert "not known to have been seen in training" in " ".join(screen.text.split())
 
 
@@ -141,7 +145,7 @@ def predicted(bundle: Bundle, folder: Path, power: np.ndarray) -> tuple[MainsSer
     mains = MainsSeries(start=1.7e9, power=power.astype(np.float32), source_period=60, counts=Counts())
     disaggregator = Disaggregator.load(bundle)
     made = predict(mains, disaggregator, folder / "a.csv", zone=ZoneInfo("UTC"))
-    results.show_prediction(made, bundle.card)
+    show_prediction(made, bundle.card)
     return mains, disaggregator
 
 
@@ -174,10 +178,10 @@ def test_models_are_listed_within_the_width_and_shown_whole(
     bundle = make_bundle()
     make_bundle()
     registry.promote("plain@2")
-    results.show_models(registry, as_json=False)
+    show_models(registry, as_json=False)
     assert "plain@1 plain 0 60 s kettle, fridge 2026-01-01" in screen.lines
     assert "plain@2 yes plain 0 60 s kettle, fridge 2026-01-01" in screen.lines
-    results.show_card(bundle, as_json=False)
+    show_card(bundle, as_json=False)
     assert screen.fits()
     assert "…" not in screen.text
 
@@ -186,18 +190,18 @@ def test_a_card_tells_of_the_models_that_a_model_came_from(screen: Screen, make_
     bundle = make_bundle()
     update = {"start": "home@1", "teachers": ("home@1", "home@2"), "members": ("else@3",)}
     changed = dataclasses.replace(bundle, card=bundle.card.model_copy(update=update))
-    results.show_card(changed, as_json=False)
+    show_card(changed, as_json=False)
     for line in ("began from: home@1", "taught by: home@1, home@2", "put together from: else@3"):
         assert line in screen.text
 
 
 def test_a_line_tells_of_an_epoch_once_it_is_over() -> None:
     progress = Progress(epoch=2, epochs=5, step=7, steps=20, loss=0.25, samples_per_second=1234.5)
-    assert results.training_note(progress) == "epoch 2/5, loss 0.2500"
-    assert results.epoch_line(progress) is None
+    assert training_note(progress) == "epoch 2/5, loss 0.2500"
+    assert epoch_line(progress) is None
 
 
 def test_a_shipped_model_that_was_promoted_is_listed_once(registry: Registry, screen: Screen) -> None:
     registry.promote("general")
-    results.show_models(registry, as_json=False)
+    show_models(registry, as_json=False)
     assert screen.text.count("general@1") == 1

@@ -120,7 +120,8 @@ def inspect(
     as_json: options.Json = False,
 ) -> None:
     """Show what a file holds: houses, meters, spans, gaps, energy."""
-    from energy_dissagregation_mlops import choices, inspection, results
+    from energy_dissagregation_mlops import choices, inspection
+    from energy_dissagregation_mlops.results.homes import show_survey
 
     columns = choices.columns(
         time=time_column, mains=mains_column, appliances=column, unit=unit, zone_name=time_zone, day_first=day_first
@@ -128,7 +129,7 @@ def inspect(
     opened = _open(path, dataset, columns)
     with terminal.bar("reading") as update:
         found = inspection.survey(opened, house=house, progress=update)
-    results.show_survey(opened, found, as_json=as_json)
+    show_survey(opened, found, as_json=as_json)
 
 
 @app.command()
@@ -155,7 +156,8 @@ def preprocess(
     time_zone: options.TimeZone = None,
 ) -> None:
     """Bring raw data onto a regular grid, into the store."""
-    from energy_dissagregation_mlops import choices, preprocessing, results
+    from energy_dissagregation_mlops import choices, preprocessing
+    from energy_dissagregation_mlops.results.homes import show_stored
 
     path = data_path or choices.only_file(settings.raw_path())
     columns = choices.columns(
@@ -168,7 +170,7 @@ def preprocess(
     store = _store(output_folder)
     with terminal.bar("preprocessing") as update:
         stored = preprocessing.preprocess(opened, store, config, houses=house, progress=update)
-    results.show_stored(stored)
+    show_stored(stored)
 
 
 app.command()(train)
@@ -192,8 +194,8 @@ def tune(
     from energy_dissagregation_mlops.cores import set_up_threads
 
     set_up_threads()
-    from energy_dissagregation_mlops import results
     from energy_dissagregation_mlops.config import Flags, load_run
+    from energy_dissagregation_mlops.results.training import show_search
     from energy_dissagregation_mlops.tuning import search
     from energy_dissagregation_mlops.tuning.space import load_space
 
@@ -206,7 +208,7 @@ def tune(
         found = search.search(
             store, settings.MODELS_PATH.value(), load_space(config, base), wish, update=update
         )
-    results.show_search(found, as_json=as_json)
+    show_search(found, as_json=as_json)
 
 
 @app.command()
@@ -236,7 +238,8 @@ def calibrate(
 
     Training does it by itself, on what it validates on.
     """
-    from energy_dissagregation_mlops import calibration_run, choices, results
+    from energy_dissagregation_mlops import calibration_run, choices
+    from energy_dissagregation_mlops.results.training import show_calibration
 
     opened, registry = _bundle(bundle), _registry()
     if in_place:
@@ -249,7 +252,7 @@ def calibrate(
         made = calibration_run.calibrate(store, registry, opened, homes, in_place=in_place, progress=update)
     if promote and not in_place:
         registry.promote(made.card.reference)
-    results.show_calibration(made)
+    show_calibration(made)
     terminal.output().print(f"bundle: {made.folder}")
 
 
@@ -284,8 +287,9 @@ def evaluate(
 
     Each score stands beside those of always-off and of mean power.
     """
-    from energy_dissagregation_mlops import choices, evaluation, results
+    from energy_dissagregation_mlops import choices, evaluation
     from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
+    from energy_dissagregation_mlops.results.scores import show_evaluations
     from energy_dissagregation_mlops.seen import Seen
 
     drawing = choices.picture_file(picture)
@@ -307,7 +311,7 @@ def evaluate(
             stored = store.open(reference, opened.card.sample_period)
             found.append(evaluation.evaluate(who, stored, Disaggregator.load(who), its))
             update(done, len(asked), reference)
-    results.show_evaluations(found, as_json=as_json)
+    show_evaluations(found, as_json=as_json)
     if keep:
         evaluation.keep(opened, found)
     if drawing is not None:
@@ -337,8 +341,8 @@ def benchmark(
 
     What is trained is kept: run again, it goes on where it was.
     """
-    from energy_dissagregation_mlops import results
     from energy_dissagregation_mlops.cores import set_up_threads
+    from energy_dissagregation_mlops.results.scores import show_benchmark
 
     set_up_threads()
     from energy_dissagregation_mlops.arena import benchmark as arena
@@ -350,7 +354,7 @@ def benchmark(
     places = arena.Places(store=_store(data_folder), raw=settings.raw_path(), output=folder)
     with terminal.bar("benchmark") as update:
         table = Table.of(arena.run(wanted, places, update=update))
-    results.show_benchmark(wanted.name, table.overall("mae"), table.write(folder))
+    show_benchmark(wanted.name, table.overall("mae"), table.write(folder))
 
 
 @app.command()
@@ -379,9 +383,10 @@ def predict(
 
     They are power by sample, energy by day, and every activation.
     """
-    from energy_dissagregation_mlops import choices, prediction, results
+    from energy_dissagregation_mlops import choices, prediction
     from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
     from energy_dissagregation_mlops.meter_csv.zones import zone as zone_of
+    from energy_dissagregation_mlops.results.homes import show_prediction
 
     drawing = choices.picture_file(picture)
     columns = choices.columns(
@@ -396,7 +401,7 @@ def predict(
         made = prediction.predict(
             mains, disaggregator, output, zone=zone, intervals=intervals, progress=update
         )
-    results.show_prediction(made, disaggregator.card)
+    show_prediction(made, disaggregator.card)
     if drawing is not None:
         from energy_dissagregation_mlops.report import draw_prediction
 
@@ -441,10 +446,11 @@ def batch(
 
     Run it again after an interruption: what is done is kept.
     """
-    from energy_dissagregation_mlops import choices, results
+    from energy_dissagregation_mlops import choices
     from energy_dissagregation_mlops.batch.cluster import cluster
     from energy_dissagregation_mlops.batch.plan import Options, Partition
     from energy_dissagregation_mlops.batch.run import Request, run
+    from energy_dissagregation_mlops.results.homes import show_batch
 
     columns = choices.columns(
         time=time_column, mains=mains_column, unit=unit, zone_name=time_zone, day_first=day_first
@@ -459,7 +465,7 @@ def batch(
     )  # fmt: skip
     with terminal.bar("scoring") as update:
         made = run(request, cluster(scheduler, workers=workers), update)
-    results.show_batch(made, output, as_json=as_json)
+    show_batch(made, output, as_json=as_json)
 
 
 @app.command()
@@ -477,25 +483,25 @@ def export(
 
     What that loses in accuracy is measured on what the model was validated on.
     """
-    from energy_dissagregation_mlops import results
     from energy_dissagregation_mlops.export import checked_graph, copied_graph
     from energy_dissagregation_mlops.quantisation import quantise as quantised
+    from energy_dissagregation_mlops.results.models import show_export, show_quantised
 
     opened = _bundle(bundle)
     if quantise:
         made = quantised(_store(data_folder), _registry(), opened)
-        results.show_quantised(made, copied_graph(made, output))
+        show_quantised(made, copied_graph(made, output))
         return
     path, parity = checked_graph(opened, output)
-    results.show_export(opened, path, parity)
+    show_export(opened, path, parity)
 
 
 @models_app.command("list")
 def list_models(as_json: options.Json = False) -> None:
     """List every version of every model."""
-    from energy_dissagregation_mlops import results
+    from energy_dissagregation_mlops.results.models import show_models
 
-    results.show_models(_registry(), as_json=as_json)
+    show_models(_registry(), as_json=as_json)
 
 
 @models_app.command("show")
@@ -506,9 +512,9 @@ def show_model(
     as_json: options.Json = False,
 ) -> None:
     """Show a model's card."""
-    from energy_dissagregation_mlops import results
+    from energy_dissagregation_mlops.results.models import show_card
 
-    results.show_card(_bundle(reference), as_json=as_json)
+    show_card(_bundle(reference), as_json=as_json)
 
 
 @models_app.command("promote")
@@ -537,10 +543,10 @@ def list_runs(
     as_json: options.Json = False,
 ) -> None:
     """List every training run, the newest first."""
-    from energy_dissagregation_mlops import results
+    from energy_dissagregation_mlops.results.training import show_runs
     from energy_dissagregation_mlops.tracking import reading
 
-    results.show_runs(reading.recorded_runs(_runs(), name), as_json=as_json)
+    show_runs(reading.recorded_runs(_runs(), name), as_json=as_json)
 
 
 @runs_app.command("compare")
@@ -551,10 +557,10 @@ def compare_runs(
     as_json: options.Json = False,
 ) -> None:
     """Show where runs differ, and what each came to."""
-    from energy_dissagregation_mlops import results
+    from energy_dissagregation_mlops.results.training import show_comparison
     from energy_dissagregation_mlops.tracking import reading
 
-    results.show_comparison(reading.compared(_runs(), runs), as_json=as_json)
+    show_comparison(reading.compared(_runs(), runs), as_json=as_json)
 
 
 def _registry() -> Registry:

@@ -74,9 +74,10 @@ def train(
 ) -> None:
     """Train a network on processed houses; put it into production."""
     set_up_threads()
-    from energy_dissagregation_mlops import choices, results
+    from energy_dissagregation_mlops import choices
     from energy_dissagregation_mlops.config import Flags, load_run
     from energy_dissagregation_mlops.registry import Registry
+    from energy_dissagregation_mlops.results.training import epoch_line, show_trained, training_note
     from energy_dissagregation_mlops.store import Store
     from energy_dissagregation_mlops.tracking import recording
     from energy_dissagregation_mlops.training.distributed import is_first_process
@@ -98,8 +99,8 @@ def train(
     with terminal.bar("training") as update:
 
         def report(progress: Progress) -> None:
-            update(progress.step, progress.steps, results.training_note(progress))
-            line = results.epoch_line(progress)
+            update(progress.step, progress.steps, training_note(progress))
+            line = epoch_line(progress)
             if line is not None:
                 logger.info(line)
 
@@ -110,7 +111,7 @@ def train(
         promote = choices.worth_promoting(bundle)
     if promote:
         registry.promote(bundle.card.reference)
-    results.show_trained(bundle, promoted=promote)
+    show_trained(bundle, promoted=promote)
 
 
 def main() -> None:

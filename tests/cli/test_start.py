@@ -57,8 +57,8 @@ def test_ctrl_c_within_a_command_is_told():
     made = run(f"""
 import signal
 import {ENTRY} as entry
-from energy_dissagregation_mlops import results
-results.show_models = lambda *_, **__: signal.raise_signal(signal.SIGINT)
+from energy_dissagregation_mlops.results import models
+models.show_models = lambda *_, **__: signal.raise_signal(signal.SIGINT)
 import sys
 sys.argv = ["edmlops", "models", "list"]
 entry.main()
