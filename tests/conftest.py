@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,10 @@ SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 # How long one example takes says more about who else is on the machine than about the code.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
+
+# Before torch is imported: networks as small as those here are quicker on one core than on several, whose threads
+# wait for each other without a rest.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A shell that starts the tests in its background has them ignore Ctrl-C, which some of them are about.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
