@@ -164,6 +164,30 @@ def plain_graph(path: Path) -> None:
     onnx.save(model, path)
 
 
+@pytest.fixture(scope="session")
+def graphs() -> dict[object, bytes]:
+    """The graphs of networks that were exported, by what the networks are."""
+    return {}
+
+
+@pytest.fixture
+def exported_once(graphs: dict[object, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The graph of the very network that was exported before, by its weights, is not made again: it takes seconds."""
+    from energy_dissagregation_mlops import export  # it loads torch
+
+    to_onnx = export.to_onnx
+
+    def to_onnx_once(network: Any, path: Path) -> None:
+        weights = [(name, tensor.numpy().tobytes()) for name, tensor in network.state_dict().items()]
+        network_itself = network.name, network.appliances, repr(network.options), tuple(weights)
+        if network_itself not in graphs:
+            to_onnx(network, path)
+            graphs[network_itself] = path.read_bytes()
+        path.write_bytes(graphs[network_itself])
+
+    monkeypatch.setattr(export, "to_onnx", to_onnx_once)
+
+
 BundleMaker = Callable[..., Bundle]
 
 

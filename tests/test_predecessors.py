@@ -32,7 +32,7 @@ TINY = {"window_length": 128, "width": 4, "skip_width": 4, "expansion": 1, "kern
 SHORT = TrainingConfig(epochs=1, steps_per_epoch=1, batch_size=2)
 RUN = RunConfig(name="run", network_options=TINY, training=SHORT, houses=("made:1",), test_houses=())
 
-pytestmark = pytest.mark.slow  # a bundle with weights has to be trained
+pytestmark = pytest.mark.usefixtures("exported_once")
 
 
 @pytest.fixture

@@ -24,6 +24,8 @@ from energy_dissagregation_mlops.training.data import Scales, TrainingSeries, sc
 
 TINY = {"window_length": 128, "width": 4, "skip_width": 4, "expansion": 1, "kernel": 3, "dilations": [1]}
 
+pytestmark = pytest.mark.usefixtures("exported_once")
+
 HomeMaker = Callable[..., StoredHouse]
 ProtocolMaker = Callable[..., Protocol]
 
