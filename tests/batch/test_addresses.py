@@ -84,7 +84,6 @@ def test_a_run_from_s3_to_s3(score: Score, s3: str, tmp_path: Path) -> None:
     assert found == here
 
 
-@pytest.mark.slow
 def test_a_bucket_that_is_not_there_is_told(score: Score, s3: str, tmp_path: Path) -> None:
     source = write_files(tmp_path / "in", [home("h1")])
     with pytest.raises((ConfigError, OSError), match=r"absent|bucket"):

@@ -318,3 +318,13 @@ def test_chunks_are_handed_on_whole_and_held_where_there_is_one(count: int) -> N
     held = room._held(iter(range(count)))  # type: ignore[arg-type]
     assert isinstance(held, list) == (count < 2)
     assert list(held) == list(range(count))
+
+
+def test_another_model_is_not_mixed_in(
+    score: Score, make_bundle: Callable[[], Bundle], bundle: Bundle, tmp_path: Path
+) -> None:
+    source = write_files(tmp_path / "in", [home("h1")])
+    score(source, tmp_path / "out")
+    with pytest.raises(ConfigError, match="another bundle and another bundle_sha256"):
+        score(source, tmp_path / "out", named=make_bundle())
+    score(source, tmp_path / "out", named=bundle)

@@ -177,6 +177,7 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
         time.sleep(0.003)
 
 
+@pytest.mark.usefixtures("exported_once")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_was_stopped_and_resumed_has_the_very_weights_of_one_that_was_not(
     number, models, trained, edmlops, start
