@@ -72,6 +72,10 @@ HOMEWIZARD_API = [
             ["Bezug HT (kWh)", "Bezug NT (kWh)"],
             id="a German meter of two tariffs",
         ),
+        pytest.param(["HP (kWh)", "HC (kWh)"], ["HP (kWh)", "HC (kWh)"], id="a French meter of two tariffs"),
+        pytest.param(["Day kWh", "Night kWh"], ["Day kWh", "Night kWh"], id="day and night"),
+        pytest.param(["Peak kWh", "Off-Peak kWh"], ["Peak kWh", "Off-Peak kWh"], id="peak and off-peak"),
+        pytest.param(["Tariff 1 kWh", "Tariff 2 kWh"], ["Tariff 1 kWh", "Tariff 2 kWh"], id="tariffs by number"),
         pytest.param(
             ["shellyem3_98cdac_channel_a_power", "shellyem3_98cdac_channel_b_power"],
             ["shellyem3_98cdac_channel_a_power", "shellyem3_98cdac_channel_b_power"],
