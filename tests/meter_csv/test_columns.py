@@ -83,6 +83,9 @@ HOMEWIZARD_API = [
         ),
         pytest.param(["Mains_A (kWatts)", "Mains_B (kWatts)"], ["Mains_A (kWatts)", "Mains_B (kWatts)"], id="Emporia"),
         pytest.param(["Active power (W)", "Apparent power (VA)"], ["Active power (W)"], id="Eastron"),
+        pytest.param(["kW L1", "kW L2", "V L1", "V L2", "A L1", "A L2"], ["kW L1", "kW L2"], id="units before phases"),
+        pytest.param(["W", "V", "Phase angle (deg)", "Phase"], ["W"], id="an angle"),
+        pytest.param(["Phase A", "Phase B"], ["Phase A", "Phase B"], id="phases by letter"),
         pytest.param(["Power phase 1", "Power phase 2"], ["Power phase 1", "Power phase 2"], id="phases by number"),
     ],
 )  # fmt: skip

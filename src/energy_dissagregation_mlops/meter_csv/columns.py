@@ -111,7 +111,7 @@ _MAINS = (
     *(f"{word} alone" for word in _USES),
     *("grid", "import", "main", "site", "house", "home"),
     *("power", "watts", "load", "consumption", "demand", "use", "usage", "energy"),
-    *("phase", "kwh", "w", "kw", "wh"),
+    *("phases", "kwh", "w", "kw", "wh"),
     *("watt", "state", "value", "reading", "readings", "wert", "leistung", "verbrauch"),
 )
 _KNOWN = frozenset((*_MAINS, *_FILLERS, *_UNITS)) - {"plug", "socket", "house", "home", "site"}
@@ -201,7 +201,9 @@ def _mains_rank(name: str) -> int | None:
     if about.is_foreign:
         return None
     words = set(about.words)
-    words |= {"phase"} if words & {*_LINES, *_PHASE} else set()
+    is_line = words & {*_LINES} and not words & {"a", "i", "u", "v"}  # A L1 is a current
+    if is_line or (words & _PHASE and words & _ANY_PART):
+        words |= {"phases"}
     if words <= {*_MAINS, *_USES, *_FILLERS, *_UNITS} - {"grid", "import"}:
         words |= {f"{word} alone" for word in words}
     return min((rank for rank, word in enumerate(_MAINS) if word in words), default=len(_MAINS))
