@@ -24,7 +24,7 @@ from energy_dissagregation_mlops.calibration.tables import Said
 from energy_dissagregation_mlops.errors import ConfigError, LeakError, StoreError
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.inference.summary import answered
-from energy_dissagregation_mlops.metrics import Scores, Trace, mae, score
+from energy_dissagregation_mlops.metrics import Scores, Trace, mae, or_none, score
 from energy_dissagregation_mlops.seen import Seen
 from energy_dissagregation_mlops.store import Store, StoredHouse
 from energy_dissagregation_mlops.vocabulary import (
@@ -164,15 +164,12 @@ def check_alike(card: Card, other: Card) -> None:
 
 
 def _unseen_score(found: Evaluation, one: ApplianceEvaluation) -> UnseenScore:
-    def known(value: float) -> float | None:
-        return value if np.isfinite(value) else None
-
     return UnseenScore(
         house=found.house, by=found.bundle, appliance=one.appliance, days=one.days,
         mae=one.model.mae, mae_low=one.mae_interval.low, mae_high=one.mae_interval.high, always_off_mae=one.always_off.mae,
-        f1=known(one.model.f1),
-        power_held=None if one.coverage is None else known(one.coverage.power),
-        day_held=None if one.coverage is None else known(one.coverage.day),
+        f1=or_none(one.model.f1),
+        power_held=None if one.coverage is None else or_none(one.coverage.power),
+        day_held=None if one.coverage is None else or_none(one.coverage.day),
     )  # fmt: skip
 
 

@@ -82,6 +82,11 @@ def totals(true: Trace, predicted: Trace) -> Totals:
     )
 
 
+def or_none(score: float) -> float | None:
+    """A score as JSON has it: None for NaN, which it has no word for."""
+    return score if math.isfinite(score) else None
+
+
 def _ratio(numerator: float, denominator: float) -> float:
     return numerator / denominator if denominator else math.nan
 
@@ -284,9 +289,8 @@ class Scores:
     activation_f1: float
 
     def to_json(self) -> dict[str, float | int | None]:
-        """The scores by name, None for NaN, which JSON has no word for."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {name: value if math.isfinite(value) else None for name, value in values.items()}
+        """The scores by name."""
+        return {f.name: or_none(getattr(self, f.name)) for f in fields(self)}
 
 
 class Scorer:

@@ -34,7 +34,7 @@ from energy_dissagregation_mlops.errors import ConfigError, ParityError
 from energy_dissagregation_mlops.files import json_text
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.inference.runtimes import OnnxRuntime
-from energy_dissagregation_mlops.metrics import Totals, Trace, f1, mae, totals
+from energy_dissagregation_mlops.metrics import Totals, Trace, f1, mae, or_none, totals
 from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.store import Store
 from energy_dissagregation_mlops.training.data import TrainingSeries
@@ -220,8 +220,8 @@ def _measured(
         appliances=tuple(
             QuantisedAppliance(
                 appliance=name,
-                mae=_known(mae(one.sums)), mae_int8=_known(mae(other.sums)),
-                f1=_known(f1(one.sums)), f1_int8=_known(f1(other.sums)),
+                mae=or_none(mae(one.sums)), mae_int8=or_none(mae(other.sums)),
+                f1=or_none(f1(one.sums)), f1_int8=or_none(f1(other.sums)),
                 difference=float(np.nanmean(np.abs(one.power - other.power))),
                 flipped=float(np.mean((one.on != other.on)[np.isfinite(one.on)])),
             )
@@ -257,10 +257,6 @@ def _time_share(plain: Path, quantised: Path, windows: FloatArray) -> float:
             runtime(mains)
             best[number] = min(best[number], time.thread_time() - began)
     return best[1] / best[0]
-
-
-def _known(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 @contextmanager

@@ -47,7 +47,7 @@ class Figure:
         found = {"mean": self.mean, "spread": self.spread}
         if self.interval is not None:
             found |= {"low": self.interval.low, "high": self.interval.high}
-        return {name: value if math.isfinite(value) else None for name, value in found.items()}
+        return {name: metrics.or_none(value) for name, value in found.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

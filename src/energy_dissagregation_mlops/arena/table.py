@@ -21,6 +21,7 @@ from energy_dissagregation_mlops.arena.protocol import Protocol
 from energy_dissagregation_mlops.arena.summary import Figure, Line, lines
 from energy_dissagregation_mlops.cores import available_cores
 from energy_dissagregation_mlops.files import json_text, write_text
+from energy_dissagregation_mlops.metrics import or_none
 from energy_dissagregation_mlops.store import listed
 
 MEAN = "mean"  # over appliances
@@ -163,7 +164,7 @@ class Table:
                     "houses": [
                         {
                             "house": each.house, "appliance": each.appliance, "scores": each.scores.to_json(),
-                            **{name: _known(each.figure(name)) for name in (*COVERAGES, "false_power")},
+                            **{name: or_none(each.figure(name)) for name in (*COVERAGES, "false_power")},
                         }
                         for each in trial.houses
                     ],
@@ -207,10 +208,6 @@ def _cell(name: str, figure: Figure) -> str:
     if with_interval and figure.interval is not None and math.isfinite(figure.interval.low):
         text += f" [{_number(figure.interval.low, digits)}, {_number(figure.interval.high, digits)}]"
     return text
-
-
-def _known(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def _number(value: float, digits: int) -> str:

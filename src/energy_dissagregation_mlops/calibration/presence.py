@@ -18,6 +18,7 @@ from energy_dissagregation_mlops.activations import ActivationFinder
 from energy_dissagregation_mlops.bundle import ApplianceCard
 from energy_dissagregation_mlops.calibration.cells import Values
 from energy_dissagregation_mlops.calibration.series import KnownHome
+from energy_dissagregation_mlops.calibration.tables import rounded
 from energy_dissagregation_mlops.inference.summary import days_of
 from energy_dissagregation_mlops.presence import FEATURES, Evidence, PresenceModel, PresenceRow, features
 from energy_dissagregation_mlops.vocabulary import JOULES_PER_KWH, SECONDS_PER_DAY, BoolArray, Disaggregation
@@ -26,7 +27,6 @@ DAYS = (1, 7, 28)  # of the periods that are learnt from
 MIN_DAY_COVERAGE = 0.5  # of a day that counts
 RIDGE = 1.0  # against a weight of 1 for each home with and without it: few homes leave the odds near even
 _ROUNDS = 50  # of Newton's method: it stands still after ten
-_DIGITS = 5
 _FIRST_DAY = date(1970, 1, 1)
 
 
@@ -125,11 +125,7 @@ def _fitted(days: float, table: Values, present: BoolArray, weight: Values) -> P
     weights = np.divide(beta[1:], spread, out=np.zeros(len(FEATURES)), where=spread > 1e-9)
     return PresenceRow(
         days=days,
-        bias=_rounded(beta[0]),
-        weights=tuple(map(_rounded, weights)),
-        centres=tuple(map(_rounded, centres)),
+        bias=rounded(beta[0]),
+        weights=tuple(map(rounded, weights)),
+        centres=tuple(map(rounded, centres)),
     )
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.{_DIGITS}g}")

@@ -76,7 +76,7 @@ def tables(known: ApplianceCard, homes: Sequence[Said], *, level: float) -> Appl
 
 
 def _power_table(known: ApplianceCard, homes: Sequence[Said], *, level: float) -> PowerTable:
-    level_edges = tuple(_rounded(share * known.power_scale) for share in LEVELS)
+    level_edges = tuple(rounded(share * known.power_scale) for share in LEVELS)
     grid = (len(PROBABILITY_EDGES) + 1, len(level_edges) + 1)
     column = np.tile(np.arange(grid[1]), grid[0])
     is_on = np.repeat(np.arange(grid[0]) > PROBABILITY_EDGES.index(ON_PROBABILITY), grid[1])
@@ -85,7 +85,7 @@ def _power_table(known: ApplianceCard, homes: Sequence[Said], *, level: float) -
         _scores(parts, neutral=is_on.astype(np.float64), kind=np.where(is_on, 1 + column, 0)), level=level
     )
     low, high = (
-        [tuple(map(_rounded, row)) for row in each.reshape(grid).tolist()] for each in (found.low, found.high)
+        [tuple(map(rounded, row)) for row in each.reshape(grid).tolist()] for each in (found.low, found.high)
     )
     return PowerTable(
         probability_edges=PROBABILITY_EDGES, level_edges=level_edges, low=tuple(low), high=tuple(high),
@@ -198,8 +198,8 @@ def _energy_row(
             unused_high, max(float(np.quantile(each.true, level)) for each in spans if len(each.true))
         )
     return EnergyRow(
-        hours=hours, constant=constant, slope=slope, low=_rounded(found.low[1]), high=_rounded(found.high[1]),
-        unused_high=_rounded(unused_high), coverage=_known(found.coverage),
+        hours=hours, constant=constant, slope=slope, low=rounded(found.low[1]), high=rounded(found.high[1]),
+        unused_high=rounded(unused_high), coverage=_known(found.coverage),
     )  # fmt: skip
 
 
@@ -231,12 +231,13 @@ def _scale(spans: Sequence[SpanEnergies]) -> tuple[float, float]:
     slope = min(slope, float(mean_error / mean_said))  # the line leaves the constant at least 0
     # A part of the constant stays in any case: where little is said, a small error is no wonder.
     constant = max(float(mean_error - slope * mean_said), 0.1 * float(mean_error), _LEAST_CONSTANT)
-    return _rounded(constant), _rounded(slope)
+    return rounded(constant), rounded(slope)
 
 
-def _rounded(value: float) -> float:
+def rounded(value: float) -> float:
+    """A number as a card keeps it."""
     return float(f"{value:.{_DIGITS}g}")
 
 
 def _known(value: float) -> float | None:
-    return _rounded(value) if np.isfinite(value) else None
+    return rounded(value) if np.isfinite(value) else None
