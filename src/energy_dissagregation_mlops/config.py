@@ -48,6 +48,11 @@ class RunConfig:
     teachers: tuple[str, ...] = ()  # bundles whose mean answer is learned from beside the truth
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
+    def settings(self) -> dict[str, Any]:
+        """All that decides how a run goes, as plain values: neither its name nor its description."""
+        everything = dataclasses.asdict(self)
+        return {key: value for key, value in everything.items() if key not in ("name", "description")}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flags:

@@ -35,7 +35,6 @@ from energy_dissagregation_mlops.training.progress import Report
 from energy_dissagregation_mlops.vocabulary import Disaggregation, FloatArray
 
 _HASH_LENGTH = 12  # hexadecimal digits: enough for the runs of a lifetime
-_NAMED_ELSEWHERE = ("name", "description")  # what says nothing of how a run goes
 
 
 COVERAGES = {"power_coverage": "power", "day_coverage": "day"}  # figure: field of ``Coverage``
@@ -104,12 +103,11 @@ def run_of(protocol: Protocol, split: Split, contestant: Contestant, *, seed: in
 
 def named(run: RunConfig, prefix: str, houses: Sequence[Manifest]) -> RunConfig:
     """The run under a name that changes with its configuration and with the readings of its houses."""
-    facts = {key: value for key, value in dataclasses.asdict(run).items() if key not in _NAMED_ELSEWHERE}
     readings = [
         [each.reference, each.start, each.length, each.configuration, [meter.sha256 for meter in each.meters]]
         for each in houses
     ]
-    text = json.dumps([facts, readings], sort_keys=True, default=str)
+    text = json.dumps([run.settings(), readings], sort_keys=True, default=str)
     digest = hashlib.sha256(text.encode()).hexdigest()
     return dataclasses.replace(run, name=f"{prefix}-{digest[:_HASH_LENGTH]}")
 

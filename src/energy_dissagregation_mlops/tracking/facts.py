@@ -24,7 +24,6 @@ from energy_dissagregation_mlops.training_run.bundling import git_commit
 from energy_dissagregation_mlops.training_run.prepared import PreparedRun
 
 PACKAGES = ("torch", "numpy", "onnxruntime", "onnx", "mlflow-skinny", "optuna")
-_SAYS_NOTHING = ("name", "description")  # of how a run goes
 _TEXT_LIMIT = 500  # characters of a parameter; whole it stands in the run's YAML
 
 
@@ -69,17 +68,11 @@ class Facts:
     @property
     def identity(self) -> str:
         """A hash of what makes the run the run it is: its data and every setting."""
-        settings = {
-            key: value for key, value in dataclasses.asdict(self.config).items() if key != "description"
-        }
-        return _digest([settings, self.data_sha256])
+        return _digest([{"name": self.config.name, **self.config.settings()}, self.data_sha256])
 
     def parameters(self) -> dict[str, str]:
         """Every setting, "training.lr" for one of a section; what was left open is left out."""
-        settings = {
-            key: value for key, value in dataclasses.asdict(self.config).items() if key not in _SAYS_NOTHING
-        }
-        settings["houses"] = [house.reference for house in self.houses]
+        settings = self.config.settings() | {"houses": [house.reference for house in self.houses]}
         return {key: _text(value)[:_TEXT_LIMIT] for key, value in _flat(settings) if value is not None}
 
     def yaml_text(self) -> str:
