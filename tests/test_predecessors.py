@@ -52,11 +52,8 @@ def test_a_run_says_in_its_card_whom_it_began_from_and_learned_from(
     trained: Bundle, store: Store, registry: Registry
 ) -> None:
     barely = dataclasses.replace(SHORT, lr=1e-9, averaging=0)
-    bundle = train(
-        store,
-        registry,
-        dataclasses.replace(RUN, name="pupil", start="run@1", teachers=("run@1",), training=barely),
-    )
+    pupil = dataclasses.replace(RUN, name="pupil", start="run@1", teachers=("run@1",), training=barely)
+    bundle = train(PreparedRun.of(store, registry, pupil))
     assert bundle is not None
     assert (bundle.card.start, bundle.card.teachers) == ("run@1", ("run@1",))
     assert (trained.card.start, trained.card.teachers) == (None, ())
