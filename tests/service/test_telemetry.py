@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from energy_dissagregation_mlops.service.ledger import DriftRecord
+from energy_dissagregation_mlops.service.drift import DriftRecord
 from energy_dissagregation_mlops.service.telemetry import Telemetry
 
 

@@ -11,10 +11,10 @@ from starlette.middleware.cors import CORSMiddleware
 
 from energy_dissagregation_mlops import __version__
 from energy_dissagregation_mlops.service import openapi, problems, state
-from energy_dissagregation_mlops.service.door import Door
 from energy_dissagregation_mlops.service.engine import Engine
 from energy_dissagregation_mlops.service.envelope import ID_HEADER, Envelope, Exchange, Observer
-from energy_dissagregation_mlops.service.gate import Gate
+from energy_dissagregation_mlops.service.fast_path import FastPath
+from energy_dissagregation_mlops.service.load_shedding import LoadShedder
 from energy_dissagregation_mlops.service.routes import (
     disaggregation,
     health,
@@ -55,7 +55,7 @@ def create_app(engine: Engine, rules: Rules) -> FastAPI:
     add_page(app)
     problems.install(app)
     openapi.describe(app, keyed=rules.key is not None)
-    app.add_middleware(Gate, engine=engine, handlers=COMPUTING)
+    app.add_middleware(FastPath, engine=engine, handlers=COMPUTING)
     if rules.cors_origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=rules.cors_origins, allow_methods=["GET", "POST"],
@@ -64,8 +64,8 @@ def create_app(engine: Engine, rules: Rules) -> FastAPI:
         )  # fmt: skip
     observers = (_counted_by(engine),)
     app.add_middleware(Envelope, observers=observers)
-    # For a server that can ask it. What other pages are told of an answer is not known at the door.
-    app.state.door = Door(engine, () if rules.cors_origins else COMPUTING, observers)
+    # For a server that can ask it. What other pages are told of an answer is not known there.
+    app.state.shedder = LoadShedder(engine, () if rules.cors_origins else COMPUTING, observers)
     return app
 
 

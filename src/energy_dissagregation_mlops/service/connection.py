@@ -1,4 +1,4 @@
-"""One connection: uvicorn's, which also asks the door about each request, and tells when it is over."""
+"""One connection: uvicorn's, which also asks the load shedder about each request, and tells when it is over."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from energy_dissagregation_mlops.service.door import Door
 from energy_dissagregation_mlops.service.envelope import RawHeaders
+from energy_dissagregation_mlops.service.load_shedding import LoadShedder
 
 
 class _Over:
@@ -24,10 +24,12 @@ class _Over:
 class Connection(HttpToolsProtocol):
     """What uvicorn makes for each connection."""
 
-    def __init__(self, *arguments: Any, door: Door, ended: Callable[[], None], **named: Any) -> None:
-        """As uvicorn's, with a door to ask and whom to tell of its end."""
+    def __init__(
+        self, *arguments: Any, shedder: LoadShedder, ended: Callable[[], None], **named: Any
+    ) -> None:
+        """As uvicorn's, with a load shedder to ask and whom to tell of its end."""
         super().__init__(*arguments, **named)
-        self._door = door
+        self._shedder = shedder
         self._ended = ended
         self._over = _Over()
 
@@ -37,7 +39,7 @@ class Connection(HttpToolsProtocol):
         self._ended()
 
     def on_headers_complete(self) -> None:
-        """A request's head is here: answer at once where the door refuses it."""
+        """A request's head is here: answer at once where the load shedder refuses it."""
         refused = self._refused() if self._is_plain() else None
         if refused is None:
             super().on_headers_complete()
@@ -55,7 +57,7 @@ class Connection(HttpToolsProtocol):
 
     def _refused(self) -> tuple[int, RawHeaders, bytes] | None:
         client = self.client[0] if self.client else None
-        return self._door.refused(self.parser.get_method(), self.url, self.headers, client=client)
+        return self._shedder.refused(self.parser.get_method(), self.url, self.headers, client=client)
 
     def _answer(self, status: int, headers: RawHeaders, body: bytes) -> None:
         self.cycle = self._over  # type: ignore[assignment]

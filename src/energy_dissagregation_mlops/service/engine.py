@@ -25,7 +25,7 @@ from energy_dissagregation_mlops.cores import available_cores
 from energy_dissagregation_mlops.errors import OverloadedError, TimeLimitError, UnavailableError
 from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.service.admission import Admission
-from energy_dissagregation_mlops.service.ledger import DriftRecord
+from energy_dissagregation_mlops.service.drift import DriftRecord
 from energy_dissagregation_mlops.service.serving import Served, Serving
 from energy_dissagregation_mlops.service.telemetry import Telemetry
 
@@ -141,7 +141,7 @@ class Engine:
     def drift(self) -> DriftRecord | None:
         """What was served lately against what the served bundle was trained on; over all workers."""
         served = self._serving.served
-        return served.ledger.record() if served else None
+        return served.drift.record() if served else None
 
     def metrics(self) -> bytes:
         """All numbers in Prometheus's text format (``telemetry.CONTENT_TYPE``); over all workers."""
@@ -223,4 +223,4 @@ class Engine:
         self._serving.refresh()
         served = self._serving.served
         if served is not None:
-            served.ledger.share()
+            served.drift.share()

@@ -25,7 +25,7 @@ from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.inference.runtimes import Answer, OnnxRuntime, Runtime
 from energy_dissagregation_mlops.monitoring import Comparison
 from energy_dissagregation_mlops.registry import Registry
-from energy_dissagregation_mlops.service.ledger import Ledger
+from energy_dissagregation_mlops.service.drift import DriftMonitor
 from energy_dissagregation_mlops.service.telemetry import Telemetry, shared_folder
 from energy_dissagregation_mlops.vocabulary import FloatArray
 
@@ -52,7 +52,7 @@ class Served:
 
     bundle: Bundle
     disaggregator: Disaggregator
-    ledger: Ledger
+    drift: DriftMonitor
     telemetry: Telemetry
 
     @classmethod
@@ -71,7 +71,7 @@ class Served:
         _warm_up(Disaggregator(bundle.card, runtime), bundle)
         return cls(
             bundle=bundle, disaggregator=Disaggregator(bundle.card, _Observed(runtime, telemetry), pool=pool),
-            ledger=Ledger(bundle, shared_folder()), telemetry=telemetry,
+            drift=DriftMonitor(bundle, shared_folder()), telemetry=telemetry,
         )  # fmt: skip
 
     def compared(self, mains: FloatArray) -> Comparison | None:
@@ -80,7 +80,7 @@ class Served:
         None where nothing is measured, or the card has no statistics.
         """
         self.telemetry.samples.inc(len(mains))
-        return self.ledger.add(mains)
+        return self.drift.add(mains)
 
 
 def _warm_up(disaggregator: Disaggregator, bundle: Bundle) -> None:

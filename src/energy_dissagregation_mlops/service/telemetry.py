@@ -18,7 +18,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from energy_dissagregation_mlops.service.ledger import DriftRecord
+from energy_dissagregation_mlops.service.drift import DriftRecord
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4  # every Prometheus reads it
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"

@@ -56,7 +56,7 @@ class Worker:
         """One that is not started yet."""
         sys.setswitchinterval(SWITCH_INTERVAL)
         app = self.make_app()
-        make_connection = functools.partial(Connection, door=app.state.door)
+        make_connection = functools.partial(Connection, shedder=app.state.shedder)
         config = uvicorn.Config(
             app,
             http=functools.partial(make_connection, ended=_unheard),  # type: ignore[arg-type]

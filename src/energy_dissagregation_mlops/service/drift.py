@@ -35,7 +35,7 @@ class DriftRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Page:
+class _Day:
     """What one worker counted in one day."""
 
     since: float  # s since 1970
@@ -43,7 +43,7 @@ class _Page:
     counts: Counts
 
 
-class Ledger:
+class DriftMonitor:
     """The counts of one bundle, in one worker. Safe to use from several threads."""
 
     def __init__(self, bundle: Bundle, folder: Path | None) -> None:
@@ -52,28 +52,28 @@ class Ledger:
         self._sample_period = bundle.card.sample_period
         self._folder = folder  # shared with the other workers, if there are any
         self._lock = threading.Lock()
-        self._pages = [self._page()]  # the day under way last
+        self._days = [self._new_day()]  # the day under way last
         self._written = 0
 
     def add(self, mains: FloatArray) -> Comparison | None:
         """Count one request's mains (T,) W on the bundle's grid, and say how unlike training it is."""
         counts = Counts.of(mains, self._statistics)
         with self._lock:
-            if time.time() - self._pages[-1].since > SECONDS_PER_DAY:
-                self._pages = [self._pages[-1], self._page()]
-            last = self._pages[-1]
-            self._pages[-1] = _Page(since=last.since, requests=last.requests + 1, counts=last.counts + counts)
+            if time.time() - self._days[-1].since > SECONDS_PER_DAY:
+                self._days = [self._days[-1], self._new_day()]
+            last = self._days[-1]
+            self._days[-1] = _Day(since=last.since, requests=last.requests + 1, counts=last.counts + counts)
         return unlike_training(counts, self._statistics, sample_period=self._sample_period)
 
     def record(self) -> DriftRecord:
         """What all workers counted."""
         earliest = time.time() - 2 * SECONDS_PER_DAY
-        pages = [page for page in (*self._pages, *self._others()) if page.since > earliest]
-        total = sum((page.counts for page in pages), Counts.none(self._statistics))
+        days = [day for day in (*self._days, *self._others()) if day.since > earliest]
+        total = sum((day.counts for day in days), Counts.none(self._statistics))
         outside = total.below + total.above
         return DriftRecord(
             reference=self._bundle.card.reference, sha256=self._bundle.sha256,
-            since=min((page.since for page in pages), default=time.time()), requests=sum(page.requests for page in pages),
+            since=min((day.since for day in days), default=time.time()), requests=sum(day.requests for day in days),
             samples=total.measured + total.missing, missing_samples=total.missing,
             outside_range=outside / total.measured if total.measured else 0.0,
             features=drift(total, self._statistics, sample_period=self._sample_period),
@@ -81,13 +81,13 @@ class Ledger:
 
     def share(self) -> None:
         """Let the other workers know."""
-        pages = list(self._pages)
-        requests = sum(page.requests for page in pages)
+        days = list(self._days)
+        requests = sum(day.requests for day in days)
         if self._folder is None or requests == self._written:
             return
         path = self._folder / f"{self._prefix}{os.getpid()}.json"
         aside = path.with_suffix(".partial")
-        aside.write_text(json_text([asdict(page) for page in pages]), encoding="utf-8")
+        aside.write_text(json_text([asdict(day) for day in days]), encoding="utf-8")
         aside.replace(path)
         self._written = requests
 
@@ -95,22 +95,22 @@ class Ledger:
     def _prefix(self) -> str:
         return f"drift-{self._bundle.sha256[:16]}-"
 
-    def _page(self) -> _Page:
-        return _Page(since=time.time(), requests=0, counts=Counts.none(self._statistics))
+    def _new_day(self) -> _Day:
+        return _Day(since=time.time(), requests=0, counts=Counts.none(self._statistics))
 
-    def _others(self) -> list[_Page]:
+    def _others(self) -> list[_Day]:
         if self._folder is None:
             return []
         own = f"{self._prefix}{os.getpid()}.json"
         paths = [path for path in self._folder.glob(f"{self._prefix}*.json") if path.name != own]
-        return [page for path in paths for page in _read(path)]
+        return [day for path in paths for day in _read(path)]
 
 
-def _read(path: Path) -> list[_Page]:
+def _read(path: Path) -> list[_Day]:
     return [
-        _Page(
-            since=page["since"], requests=page["requests"],
-            counts=Counts(**{**page["counts"], "bins": tuple(page["counts"]["bins"])}),
+        _Day(
+            since=day["since"], requests=day["requests"],
+            counts=Counts(**{**day["counts"], "bins": tuple(day["counts"]["bins"])}),
         )
-        for page in json.loads(path.read_text(encoding="utf-8"))
+        for day in json.loads(path.read_text(encoding="utf-8"))
     ]  # fmt: skip

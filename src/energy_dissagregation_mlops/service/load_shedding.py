@@ -1,6 +1,6 @@
 """Refusals by a request's head alone, before it becomes a task: an overload is when refusing must cost least.
 
-They are what the gate would answer, told, counted and logged as there. A request that came by a proxy is left to the gate,
+They are what the fast path would answer, told, counted and logged as there. A request that came by a proxy is left to it,
 behind which uvicorn looks up who sent it.
 """
 
@@ -25,11 +25,11 @@ from energy_dissagregation_mlops.service.problems import refusal
 _BY_PROXY = b"x-forwarded-for"
 
 
-class Door:
+class LoadShedder:
     """Looks at heads of requests, and turns away what the engine has no room for."""
 
     def __init__(self, engine: Engine, paths: Collection[str], observers: Iterable[Observer]) -> None:
-        """A door before these paths, whose requests compute."""
+        """One for these paths, whose requests compute."""
         self._engine = engine
         self._paths = {path.encode(): path for path in paths}
         self._observers = tuple(observers)

@@ -1,4 +1,4 @@
-"""The door of a busy server, and the short way to the routes that compute.
+"""The short way to the routes that compute, and the refusal of what there is no room for.
 
 What can't be computed now is refused before anything is done for it: an overload is when refusing must cost least, and it
 is those who were accepted who pay. What can be computed goes straight to its route's own function: FastAPI's routing and
@@ -32,11 +32,11 @@ class _Route:
     path: str
 
 
-class Gate:
+class FastPath:
     """ASGI middleware: answers POST to some paths itself, or refuses it while the engine is full."""
 
     def __init__(self, app: ASGIApp, engine: Engine, handlers: Mapping[str, Handler]) -> None:
-        """A gate around ``app``; ``handlers`` are its routes' functions by their paths, with the key to be asked for."""
+        """One around ``app``; ``handlers`` are its routes' functions by their paths, with the key to be asked for."""
         self._app = app
         self._engine = engine
         self._handlers = handlers

@@ -76,10 +76,10 @@ def test_the_short_way_answers_as_the_routes_do(
 ) -> None:  # fmt: skip
     registry.promote(make_bundle().card.reference)
 
-    async def answered(*, by_gate: bool) -> tuple[int, dict[str, str], bytes]:
+    async def answered(*, by_fast_path: bool) -> tuple[int, dict[str, str], bytes]:
         engine = Engine(registry, limits=EngineLimits(threads=1, max_concurrent=4))
         with monkeypatch.context() as without:
-            if not by_gate:
+            if not by_fast_path:
                 without.setattr(app, "COMPUTING", {})
             served = app.create_app(engine, Rules(key="secret", max_body_bytes=2000))
         transport = httpx.ASGITransport(served)
@@ -96,4 +96,4 @@ def test_the_short_way_answers_as_the_routes_do(
             assert counted
             return answer.status_code, dict(answer.headers), answer.content
 
-    assert asyncio.run(answered(by_gate=True)) == asyncio.run(answered(by_gate=False))
+    assert asyncio.run(answered(by_fast_path=True)) == asyncio.run(answered(by_fast_path=False))

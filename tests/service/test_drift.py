@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from energy_dissagregation_mlops.bundle import Bundle, InputStatistics
-from energy_dissagregation_mlops.service import ledger as ledgers
-from energy_dissagregation_mlops.service.ledger import Ledger
+from energy_dissagregation_mlops.service import drift
+from energy_dissagregation_mlops.service.drift import DriftMonitor
 
 DAY = 86_400
 
@@ -23,17 +23,17 @@ def bundle(make_bundle: Callable[..., Bundle]) -> Bundle:
     return replace(found, card=found.card.model_copy(update={"input_statistics": statistics}))
 
 
-def serve(ledger: Ledger, *watts: float) -> None:
-    ledger.add(np.array(watts, np.float32))
+def serve(monitor: DriftMonitor, *watts: float) -> None:
+    monitor.add(np.array(watts, np.float32))
 
 
 def test_a_record_holds_the_numbers_behind_the_verdict(bundle: Bundle) -> None:
-    ledger = Ledger(bundle, None)
-    assert ledger.record().features == ()
-    serve(ledger, *[10, 60, 200] * 10_000)
-    assert [each.verdict for each in ledger.record().features] == ["somewhat unlike", "like"]
-    serve(ledger, *[200, np.nan] * 10_000)
-    record = ledger.record()
+    monitor = DriftMonitor(bundle, None)
+    assert monitor.record().features == ()
+    serve(monitor, *[10, 60, 200] * 10_000)
+    assert [each.verdict for each in monitor.record().features] == ["somewhat unlike", "like"]
+    serve(monitor, *[200, np.nan] * 10_000)
+    record = monitor.record()
     assert record.reference == "plain@1"
     assert (record.requests, record.samples, record.missing_samples) == (2, 50_000, 10_000)
     assert record.outside_range == 0.25
@@ -45,11 +45,11 @@ def test_a_record_holds_the_numbers_behind_the_verdict(bundle: Bundle) -> None:
 def test_workers_sum_up_through_their_folder_and_a_dead_one_still_counts(
     bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ours = Ledger(bundle, tmp_path)
+    ours = DriftMonitor(bundle, tmp_path)
     serve(ours, 60, 200)
     with monkeypatch.context() as other:
-        other.setattr(ledgers.os, "getpid", lambda: 1)
-        theirs = Ledger(bundle, tmp_path)
+        other.setattr(drift.os, "getpid", lambda: 1)
+        theirs = DriftMonitor(bundle, tmp_path)
         serve(theirs, 200, 200, np.nan)
         theirs.share()
         theirs.share()
@@ -62,7 +62,7 @@ def test_workers_sum_up_through_their_folder_and_a_dead_one_still_counts(
 def test_another_bundle_is_counted_apart(
     bundle: Bundle, tmp_path: Path, make_bundle: Callable[..., Bundle]
 ) -> None:
-    first, second = Ledger(bundle, tmp_path), Ledger(make_bundle(), tmp_path)
+    first, second = DriftMonitor(bundle, tmp_path), DriftMonitor(make_bundle(), tmp_path)
     serve(first, 60)
     first.share()
     assert second.record().requests == 0
@@ -72,9 +72,9 @@ def test_what_is_older_than_the_day_before_is_forgotten(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1_000_000.0
-    monkeypatch.setattr(ledgers.time, "time", lambda: now)
-    ledger = Ledger(bundle, None)
+    monkeypatch.setattr(drift.time, "time", lambda: now)
+    monitor = DriftMonitor(bundle, None)
     for day, requests in ((0, 1), (1.5, 2), (1.9, 3), (3, 3), (9, 1)):
         now = 1_000_000 + day * DAY
-        serve(ledger, 60)
-        assert ledger.record().requests == requests, day
+        serve(monitor, 60)
+        assert monitor.record().requests == requests, day
