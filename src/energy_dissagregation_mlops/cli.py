@@ -216,16 +216,12 @@ def calibrate(
     bundle: options.Bundle = None,
     house: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="DATASET:HOUSE",
-            help="A home to calibrate on; repeat it. By default what the model was validated on.",
-        ),
+        options.house(help="A home to calibrate on; repeat it. By default what the model was validated on."),
     ] = None,
     stand_in: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="BUNDLE=DATASET:HOUSE",
-            help="Calibrate on a home that the model has seen, through one trained without it; repeat it.",
+        options.stand_in(
+            help="Calibrate on a home that the model has seen, through one trained without it; repeat it."
         ),
     ] = None,
     data_folder: options.DataFolder = None,
@@ -261,18 +257,12 @@ def evaluate(
     bundle: options.Bundle = None,
     house: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="DATASET:HOUSE",
-            help="As ukdale:2; repeat it for more. By default all that training has not seen.",
-        ),
+        options.house(help="As ukdale:2; repeat it for more. By default all that training has not seen."),
     ] = None,
     data_folder: options.DataFolder = None,
     stand_in: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="BUNDLE=DATASET:HOUSE",
-            help="Score one trained alike without a house that the model has seen; repeat it.",
-        ),
+        options.stand_in(help="Score one trained alike without a house that the model has seen; repeat it."),
     ] = None,
     keep: Annotated[
         bool,

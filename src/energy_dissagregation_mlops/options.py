@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -63,3 +64,8 @@ MaxGap = Annotated[
     float | None,
     typer.Option(help="Hold a reading so long, s; for a meter that only reports changes.", min=0),
 ]
+
+# With a help of its own in each command.
+house = partial(typer.Option, metavar="DATASET:HOUSE")
+stand_in = partial(typer.Option, metavar="BUNDLE=DATASET:HOUSE")
+version = partial(typer.Option, metavar="NAME@VERSION")

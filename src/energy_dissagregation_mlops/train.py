@@ -33,32 +33,21 @@ def train(
     lr: Annotated[float | None, typer.Option(help="The highest learning rate; TRAIN_LR.")] = None,
     house: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="DATASET:HOUSE",
-            help="A house to train on; repeat it. By default all but the test houses.",
-        ),
+        options.house(help="A house to train on; repeat it. By default all but the test houses."),
     ] = None,
     test_house: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="DATASET:HOUSE", help="A house to keep unseen; repeat it. By default one of several."
-        ),
+        list[str] | None, options.house(help="A house to keep unseen; repeat it. By default one of several.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="The model's name.")] = None,
     start: Annotated[
-        str | None, typer.Option(metavar="NAME@VERSION", help="A model of yours whose weights to begin with.")
+        str | None, options.version(help="A model of yours whose weights to begin with.")
     ] = None,
     teacher: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME@VERSION", help="A model of yours to learn from beside the truth; repeat it."
-        ),
+        list[str] | None, options.version(help="A model of yours to learn from beside the truth; repeat it.")
     ] = None,
     member: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="NAME@VERSION", help="A model of yours to answer with, in place of a training; repeat it."
-        ),
+        options.version(help="A model of yours to answer with, in place of a training; repeat it."),
     ] = None,
     data_folder: options.DataFolder = None,
     resume: Annotated[
