@@ -21,6 +21,7 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
+from energy_dissagregation_mlops import settings
 from energy_dissagregation_mlops.cores import available_cores
 from energy_dissagregation_mlops.errors import OverloadedError, TimeLimitError, UnavailableError
 from energy_dissagregation_mlops.registry import Registry
@@ -46,10 +47,13 @@ class EngineLimits:
     threads: int  # requests that are computed at a time
     runs: int = 1  # of the graph that one long series has under way at a time
     max_concurrent: int  # requests that are computed or wait
-    time_limit: float = 60.0  # s, waiting included
+    time_limit: float = settings.API_TIME_LIMIT.default  # s, waiting included
 
     @classmethod
-    def sized(cls, *, workers: int = 1, max_concurrent: int | None = None, time_limit: float = 60.0) -> Self:
+    def sized(
+        cls, *, workers: int = 1, max_concurrent: int | None = None,
+        time_limit: float = settings.API_TIME_LIMIT.default,
+    ) -> Self:  # fmt: skip
         """Limits for one of ``workers`` processes that share this machine's cores."""
         cores = available_cores()
         threads = max(1, cores // workers)
