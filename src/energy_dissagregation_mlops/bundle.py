@@ -165,9 +165,7 @@ class Card(_Record):
     start: str | None = None  # the bundle that it began from: "home@1"; None: from weights at random
     members: tuple[str, ...] = ()  # bundles that it was put together from, in place of a training
     teachers: tuple[str, ...] = ()  # bundles whose mean answer it learned from beside the truth
-    calibration: Calibration | None = (
-        None  # None in bundles made before there was one: they give no intervals
-    )
+    calibration: Calibration | None = None  # None in bundles made before there was one: no intervals
     quantisation: Quantisation | None = None  # None: computed in 32 bits, as it was trained
     unseen: tuple[UnseenScore, ...] = ()  # what `edmlops evaluate --keep` found, of the bundle as it is
     git_commit: str | None

@@ -20,9 +20,7 @@ from energy_dissagregation_mlops.batch.storage import File, Folder
 from energy_dissagregation_mlops.errors import DataError, UnknownNameError, one_line
 
 ROWS_PER_BUCKET = 4_000_000  # in memory at once: 16 to 40 bytes each
-BYTES_PER_BUCKET = (
-    16 << 20
-)  # of files that are a home each, of which one is in memory at once: about 10 s of work
+BYTES_PER_BUCKET = 16 << 20  # of files that are a home each, one in memory at once: about 10 s of work
 MAX_BYTES_PER_BUCKET = 256 << 20  # beyond MANY_BUCKETS they grow, up to this: what is done anew after a kill
 MANY_BUCKETS = 1_000  # each is some files of the output, and a task of the scheduler
 MIN_BUCKETS = 16  # so that small inputs too are shared out, and go on where they were stopped

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
@@ -178,7 +179,7 @@ def _split(job: Job, source: inputs.Source, client: Client, progress: Update) ->
     if source.layout is not Layout.ROWS:
         return []
     keys = [record_key(number) for number in range(len(source.files))]
-    there = _names(job.output, f"{RUN}/split")
+    there = set(job.output.names(f"{RUN}/split"))
     left = [(job, files) for files in source.sortings({n for n, key in enumerate(keys) if key in there})]
     done = 0
     for more in carry_out(client, split_files, left):
@@ -194,7 +195,7 @@ def _score(job: Job, source: inputs.Source, client: Client, progress: Update) ->
     homes: list[list[Home]] = [[] for _ in range(num_buckets)]
     for home in source.homes:
         homes[bucket_of(home.name, num_buckets)].append(home)
-    there = _names(job.output, f"{RUN}/done")
+    there = set(job.output.names(f"{RUN}/done"))
     left = [(job, number, homes[number]) for number in range(num_buckets) if done_key(number) not in there]
     # The largest first, so that no worker is left alone with one at the end.
     left.sort(key=lambda task: -sum(home.num_bytes for home in task[2]))
@@ -218,10 +219,6 @@ def _records(folder: Folder, keys: Sequence[str], kind: type[Kept]) -> list[Kept
     return found
 
 
-def _names(folder: Folder, key: str) -> set[str]:
-    return set(folder.names(key))
-
-
 def _finish(job: Job, sorted_files: Sequence[SplitRecord], buckets: Sequence[BucketRecord]) -> Manifest:
     """Write what was refused and, last, the manifest; then the run's own folder goes."""
     refused = tuple(_refusals([*sorted_files, *buckets]))
@@ -239,7 +236,7 @@ def _finish(job: Job, sorted_files: Sequence[SplitRecord], buckets: Sequence[Buc
     manifest = Manifest(
         plan=job.plan, homes_done=homes_done, homes_refused=sum(each.home is not None for each in refused),
         rows_in=sum(record.rows_in for record in sorted_files or buckets),
-        rows_out=_rows_out(files), refused=refused[:REFUSALS_IN_MANIFEST], files=tuple(sorted(files, key=_path)),
+        rows_out=_rows_out(files), refused=refused[:REFUSALS_IN_MANIFEST], files=tuple(sorted(files, key=attrgetter("path"))),
     )  # fmt: skip
     job.output.sweep()
     job.output.write(MANIFEST, manifest.to_json())
@@ -258,7 +255,3 @@ def _rows_out(files: Sequence[FileRecord]) -> dict[str, int]:
         table = file.path.partition("/")[0]
         rows[table] = rows.get(table, 0) + file.rows
     return dict(sorted(rows.items()))
-
-
-def _path(file: FileRecord) -> str:
-    return file.path

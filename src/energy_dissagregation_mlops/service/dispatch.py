@@ -71,9 +71,8 @@ class Dispatcher:
         for channel in sorted(self._open, key=self._open.__getitem__):
             with contextlib.suppress(OSError):  # full, or its worker is gone
                 socket.send_fds(channel, [_CONNECTION], [connection.fileno()])
-                self._open[channel] = (
-                    self._open.pop(channel) + 1
-                )  # at the end: those that are even take turns
+                # At the end: those that are even take turns.
+                self._open[channel] = self._open.pop(channel) + 1
                 return
 
     def _hear(self, channel: socket.socket) -> None:

@@ -437,10 +437,8 @@ class DriftAnswer(_Answer):
     features: list[FeatureAnswer]
 
 
-class ProtocolReadyAnswer(BaseModel):
+class ProtocolReadyAnswer(_Answer):
     """Whether a server or a model is live or ready; the status says the same."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str | None = None
     live: bool | None = None
