@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test lint types format bench bench-api bench-scale serve lock clean
+.PHONY: help demo test test-quick lint types format bench bench-api bench-scale serve lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ $(WEB_DEV): package-lock.json scripts/fetch_web.py | $(READY)
 
 test: $(READY) $(WEB) $(WEB_DEV) lint types ## Lint, types, every test
 	$(BIN)/python -m pytest
+
+test-quick: $(READY) $(WEB) $(WEB_DEV) ## Every test that takes less than five seconds and needs no container
+	$(BIN)/python -m pytest -m "not slow and not containers"
 
 lint: $(READY) ## Formatter and linter
 	$(BIN)/ruff format --check .

@@ -156,7 +156,6 @@ def load(server: Server, *, clients: int = 2) -> Iterator[Load]:
             thread.join()
 
 
-@pytest.mark.slow
 def test_a_promoted_bundle_takes_over_under_load_without_a_failed_request(
     promoted: Registry, make_bundle: Callable[..., Bundle], start: Callable[..., Server]
 ) -> None:
@@ -243,7 +242,6 @@ def test_two_workers_tell_one_sum(promoted: Registry, start: Callable[..., Serve
     assert not list(tmp_path.glob("edmlops-*")), "the folder of the workers' numbers was left behind"
 
 
-@pytest.mark.slow
 def test_workers_share_clients_evenly(promoted: Registry, start: Callable[..., Server]) -> None:
     server = start(API_WORKERS="2", API_MAX_CONCURRENT_REQUESTS="2")
 
@@ -282,7 +280,6 @@ def drift(server: Server) -> dict[str, float]:
     return found
 
 
-@pytest.mark.slow
 def test_workers_do_not_outlive_a_supervisor_that_was_killed(
     promoted: Registry, start: Callable[..., Server]
 ) -> None:

@@ -115,7 +115,6 @@ def test_training_calibrates_and_calibrating_again_gives_the_same(
         assert facts(again.card) == facts(bundle.card)
 
 
-@pytest.mark.slow
 def test_without_validation_there_is_nothing_to_calibrate_on(
     store: Store, registry: Registry, make_house: HouseMaker, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -129,7 +128,6 @@ def test_without_validation_there_is_nothing_to_calibrate_on(
         calibrate(store, registry, bundle, Homes())
 
 
-@pytest.mark.slow
 def test_a_house_that_changed_since_training_is_refused(
     store: Store, registry: Registry, make_house: HouseMaker
 ) -> None:

@@ -116,7 +116,6 @@ def test_the_probes_hold_noise_gaps_nothing_zeros_and_thirty_kilowatts() -> None
     assert (probes == 0).all(axis=1).any() and np.nanmax(probes) == 30_000
 
 
-@pytest.mark.slow
 def test_exporting_is_quiet_and_leaves_the_network_and_the_logs_as_they_were(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -48,6 +48,7 @@ def of(registry: Registry, store: Store, config: RunConfig, *houses: str) -> Pre
     return Predecessors.of(registry, config, [store.open(each, 60).manifest for each in houses])
 
 
+@pytest.mark.slow
 def test_a_run_says_in_its_card_whom_it_began_from_and_learned_from(
     trained: Bundle, store: Store, registry: Registry
 ) -> None:
@@ -148,6 +149,7 @@ def test_weights_of_another_shape_and_a_bundle_without_weights_are_said(
         predecessors.lesson()
 
 
+@pytest.mark.slow
 def test_members_answer_together_without_a_step(trained: Bundle, store: Store, registry: Registry) -> None:
     other = train(
         PreparedRun.of(store, registry, dataclasses.replace(RUN, training=dataclasses.replace(SHORT, seed=1)))

@@ -82,7 +82,6 @@ def test_an_appliance_that_no_house_meters_is_said(
         train(PreparedRun.of(store, registry, dataclasses.replace(RUN, appliances=("kettle", "microwave"))))
 
 
-@pytest.mark.slow
 def test_a_bundle_holds_what_it_was_trained_on_and_no_trace_of_the_rest(
     store: Store, registry: Registry, make_house: HouseMaker
 ) -> None:

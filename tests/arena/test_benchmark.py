@@ -134,7 +134,6 @@ def test_all_seeds_of_a_contestant_answer_together_in_one_trial(
     assert "Seeds: 0, 1; together: 0 + 1. " in markdown.read_text()
 
 
-@pytest.mark.slow
 def test_scales_fitted_with_the_test_house_in_fail_the_run(
     make_home: HomeMaker, make_protocol: ProtocolMaker, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -187,7 +187,6 @@ def changed(bundle: Bundle, **facts: object) -> Bundle:
     return dataclasses.replace(bundle, card=bundle.card.model_copy(update=facts))
 
 
-@pytest.mark.slow
 def test_a_bundle_is_believed_only_as_far_as_it_was_fitted_on_the_split(
     bundle: Bundle, houses: Mapping[str, StoredHouse], make_home: HomeMaker
 ) -> None:

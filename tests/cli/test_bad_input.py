@@ -65,7 +65,6 @@ def test_a_file_that_cannot_be_used(name, content, words, empty, edmlops):
     assert [each.name for each in empty.iterdir()] == [name]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["nan.csv", "year_1970.csv", "one_row.csv", "no_mains.csv", "text.h5"])
 def test_predict_refuses_the_same_files(name, trained, edmlops, tmp_path):
     content, words = next((content, words) for each, content, words in FILES if each == name)
@@ -256,7 +255,6 @@ def test_a_home_shorter_than_a_window_is_told(home, empty, edmlops):
     assert left.status == 1 and "has 1440 samples, fewer than a window of 2048" in left.error
 
 
-@pytest.mark.slow
 def test_a_wrong_version_or_ending_or_house_is_told(trained, edmlops, tmp_path):
     for line, words in (
         ("evaluate --bundle tiny@7", "no version of tiny '7': there is 1, production"),
@@ -275,7 +273,6 @@ def test_a_wrong_version_or_ending_or_house_is_told(trained, edmlops, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["best.pt", "model.onnx", "card.json", "metrics.json", "SHA256SUMS"])
 def test_a_bundle_with_a_changed_byte_is_refused(name, trained, edmlops, tmp_path, monkeypatch):
     shutil.copytree(trained.models, tmp_path / "models")

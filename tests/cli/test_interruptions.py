@@ -22,7 +22,7 @@ INTERRUPTED = "error: interrupted: nothing was left half-written; run it again t
 STATUSES = (130, -signal.SIGINT)
 
 # Python can't raise in the middle of its own cleaning up: an interruption there is told, and gets lost.
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -149,6 +149,7 @@ def models(trained, tmp_path, monkeypatch) -> Path:
     return tmp_path / "models"
 
 
+@pytest.mark.slow
 def test_ctrl_c_anywhere_in_train_leaves_the_models(models, trained, edmlops, edmlops_interrupted):
     before = contents(models)
     train = "train", "--config", trained.config
@@ -177,6 +178,7 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
         time.sleep(0.003)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("exported_once")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_was_stopped_and_resumed_has_the_very_weights_of_one_that_was_not(
@@ -262,6 +264,7 @@ def test_a_name_that_cannot_be_used_is_told_before_anything_is_trained(models, t
     assert left.status == 1 and "'Home' can't name a model" in left.error and "training on" not in left.errors
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_a_terminal_stops_the_processes_that_read_channels_in_silence(trained, tmp_path, start):
     raw = tmp_path / "large.h5"
     shutil.copyfile(trained.raw, raw)

@@ -17,8 +17,6 @@ from energy_dissagregation_mlops.store import Store
 
 NAMES = ["kettle", "fridge", "washing machine", "microwave", "dishwasher"]
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture
 def tables(trained, edmlops, tmp_path) -> dict[str, pd.DataFrame]:
@@ -198,6 +196,7 @@ def test_versions_are_promoted_and_rolled_back(two_versions, edmlops):
     assert "train and validation: simulated:1, simulated:2" in edmlops("models", "show", "tiny@2").output
 
 
+@pytest.mark.slow
 def test_what_the_unseen_home_measures_does_not_reach_the_bundle(trained, edmlops, empty):
     raw = empty / "data" / "raw" / "simulated.h5"
     raw.parent.mkdir(parents=True)
@@ -243,6 +242,7 @@ def test_a_score_on_a_home_that_training_saw_is_refused(trained, edmlops, tmp_pa
     assert said.status == 1 and "named to train on and to test on" in said.error
 
 
+@pytest.mark.slow
 def test_a_flag_beats_the_environment_which_beats_the_file(trained, edmlops, tmp_path, monkeypatch):
     monkeypatch.setenv("MODELS_PATH", str(tmp_path / "models"))
     monkeypatch.setenv("TRAIN_EPOCHS", "3")

@@ -10,8 +10,6 @@ import yaml
 
 from energy_dissagregation_mlops.config import Flags, load_run
 
-pytestmark = pytest.mark.slow
-
 SEARCH = """\
 search:
   training.lr: {low: 0.002, high: 0.02, log: true}
@@ -20,7 +18,7 @@ search:
 
 
 @pytest.fixture
-def recorded(trained, edmlops, tmp_path, monkeypatch):
+def recorded(trained, edmlops, exported_once, tmp_path, monkeypatch):
     """The pipeline with a second run on record, of other settings, in a copy of its models."""
     shutil.copytree(trained.models, tmp_path / "models")
     monkeypatch.setenv("MODELS_PATH", str(tmp_path / "models"))

@@ -165,7 +165,6 @@ def test_the_short_form_answers_as_long_as_it_was_asked(
         assert len(answer.json()["other"]) == expected
 
 
-@pytest.mark.slow
 def test_a_million_rows_are_answered_in_either_form(ask: Ask, tmp_path: Path) -> None:
     time = T0 + 60 * np.arange(1_000_000)
     power = np.where(np.arange(1_000_000) % 480 < 3, 2600, 130)

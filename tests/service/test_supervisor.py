@@ -35,7 +35,6 @@ def metrics() -> Iterator[None]:
         yield
 
 
-@pytest.mark.slow
 def test_workers_that_never_start_are_given_up(
     listener: socket.socket, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -16,7 +16,6 @@ from energy_dissagregation_mlops.training.distributed import joined
 from energy_dissagregation_mlops.training.loop import fit
 
 SCRIPT = Path(__file__).with_name("tiny_run.py")
-pytestmark = pytest.mark.slow
 
 
 def command(folder, *options):
@@ -61,6 +60,7 @@ def uninterrupted(folder, *, dropout):
     return fit(network, homes(), CONFIG, checkpoint=folder / "whole.pt").network.state_dict()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_a_killed_run_ends_with_the_weights_of_one_that_was_not(tmp_path):
     kill_at(10, command(tmp_path))  # before any checkpoint
@@ -71,6 +71,7 @@ def test_a_killed_run_ends_with_the_weights_of_one_that_was_not(tmp_path):
     assert all(torch.equal(found[name], expected[name]) for name in expected)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_two_processes_find_the_weights_of_one(tmp_path):
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -98,6 +99,7 @@ def together(arguments):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("killed", [0, 1])
 def test_when_one_of_two_processes_is_killed_the_other_says_so_and_both_go_on_later(tmp_path, killed):

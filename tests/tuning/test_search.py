@@ -159,7 +159,6 @@ def test_several_processes_do_as_many_trials_as_were_wished_and_none_twice(
     assert len({str(each.values) for each in found.trials}) == 4
 
 
-@pytest.mark.slow
 def test_a_second_search_of_the_same_is_refused(
     store: Store, registry: Registry, run: Path, houses: None
 ) -> None:

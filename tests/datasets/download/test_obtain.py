@@ -390,7 +390,6 @@ def wait_for(line_start: str, stream: IO[str]) -> None:
     raise AssertionError(f"never saw {line_start!r}")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("stage", list(Stage))
 def test_a_killed_process_is_gone_on_from_to_the_same_bytes(
     server: Server, zipped: Zipped, tmp_path: Path, patience: Patience, stage: Stage
@@ -411,7 +410,6 @@ def test_a_killed_process_is_gone_on_from_to_the_same_bytes(
     assert server.ranges()[0] is None and None not in server.ranges()[1:]
 
 
-@pytest.mark.slow
 def test_two_processes_at_once_refuse_the_second(server: Server, tmp_path: Path) -> None:
     content = random.Random(11).randbytes(4_000_000)
     server.content = content
@@ -465,7 +463,6 @@ def test_a_disk_that_fills_up_keeps_what_has_arrived(
     assert server.ranges()[1] is not None
 
 
-@pytest.mark.slow
 def test_a_small_disk_really_fills_up(server: Server, tmp_path: Path) -> None:
     mount = f'mount -t tmpfs -o size=1m none {tmp_path} && exec "$@"'
     prefix = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, "sh")
