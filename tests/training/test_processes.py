@@ -108,7 +108,7 @@ def test_when_one_of_two_processes_is_killed_the_other_says_so_and_both_go_on_la
     # Only the first tells of its steps.
     assert any(line == "step 50\n" for line in processes[0].stdout)
     processes[killed].kill()
-    said = processes[1 - killed].communicate(timeout=60)[1]
+    said = processes[1 - killed].communicate(timeout=120)[1]
     processes[killed].communicate()
     assert processes[1 - killed].returncode == 1
     assert "EdmlopsError: another process of this training is gone" in said.strip().splitlines()[-1]
