@@ -99,8 +99,10 @@ def test_the_chart_has_a_table_that_says_the_same(sample) -> None:
     )
 
 
-def test_a_phone_shows_everything_without_sideways_scrolling(open_page, show) -> None:
-    page = show(open_page(viewport=PHONE, has_touch=True, is_mobile=True))
+def test_a_phone_shows_everything_without_sideways_scrolling(open_page) -> None:
+    page = open_page(viewport=PHONE, has_touch=True, is_mobile=True)
+    page.get_by_role("button", name="Try a sample home").click()
+    page.get_by_text("Sample home is read.").wait_for()
     page.fill("#price", "0.3")
     assert page.evaluate("document.documentElement.scrollWidth") == 375
     for table in ("#appliances", "#uses"):
@@ -121,6 +123,55 @@ def test_dark_is_dark_and_changes_while_the_page_is_open(open_page, show) -> Non
     page.emulate_media(color_scheme="light")
     page.wait_for_function("getComputedStyle(document.body).backgroundColor === 'rgb(250, 248, 244)'")
     assert page.locator("#chart canvas").count() == 1
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_whatever_two_colours_meet_a_line_of_three_to_one_lies_between(open_page, show, scheme: str) -> None:
+    page = show(open_page(color_scheme=scheme))
+    colours = page.evaluate(
+        """() => {
+            const style = getComputedStyle(document.documentElement);
+            return ["outline", ...Array.from({length: 9}, (_, i) => `c${i}`)].map(name => style.getPropertyValue(`--${name}`).trim());
+        }"""
+    )
+    outline, *fills = [luminance(each) for each in colours]
+    assert min(fills) / outline > 3
+    drawn = page.evaluate(
+        """async colour => {
+            await new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+            const canvas = document.querySelector("#chart canvas");
+            const all = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+            let count = 0;
+            for (let i = 0; i < all.length; i += 4) count += all.slice(i, i + 4).join() === colour;
+            return count;
+        }""",
+        ",".join(str(int(colours[0][i : i + 2], 16)) for i in (1, 3, 5)) + ",255",
+    )
+    assert drawn > 100
+    for each in ("tbody .swatch", "#shares"):
+        border = page.locator(each).first.evaluate("each => getComputedStyle(each).borderTopWidth")
+        assert border == "1px"
+
+
+def luminance(colour: str) -> float:
+    """Of #rrggbb, and 0.05 more: WCAG 2.2's contrast is the ratio of two of these."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True)) + 0.05
+
+
+def test_what_went_wrong_is_in_view_on_a_phone_and_touch_is_told_of_touching(
+    open_page, show, tmp_path: Path
+) -> None:
+    page = show(open_page(expected="Failed to load", viewport=PHONE, has_touch=True, is_mobile=True))
+    assert page.get_by_text("One finger moves the chart").is_visible()
+    assert page.get_by_text("Drag over the chart").is_hidden()
+    wrong = tmp_path / "wrong.csv"
+    wrong.write_text("name,colour\nkettle,red\n")
+    page.set_input_files("#file", wrong)
+    page.get_by_role("alert").wait_for()
+    box = page.get_by_role("alert").evaluate("each => each.getBoundingClientRect().toJSON()")
+    assert box["top"] >= 0 and box["bottom"] < PHONE["height"] + 1
 
 
 def test_paper_has_whole_tables_and_nothing_to_press(open_page, show) -> None:

@@ -171,8 +171,20 @@ def test_the_last_step_before_a_gap_and_of_the_recording_is_drawn(open_page, sho
         }""",
         [39.5, 99.5, 20, 50],
     )
-    other, gap = "211,206,195,255", "230,233,238,255"
-    assert colours == [other, other, "0,0,0,0", gap]
+    other, nothing = "220,216,206,255", "0,0,0,0"
+    assert colours[:3] == [other, other, nothing]
+    assert colours[3] not in (other, nothing)  # hatched
+
+
+def test_ticks_are_in_the_homes_zone_and_as_people_write_times_there(open_page) -> None:
+    told = """async () => {
+        const { tick } = await import("/static/js/ticks.js"), { roundWatts } = await import("/static/js/format.js");
+        const ticks = [1709251200, 1709251200 + 6.5 * 3600, 1709251200 + 18 * 3600];
+        return [...ticks.map(time => tick(time, 3600, "America/New_York")), ...[0, 500, 1500].map(each => roundWatts(each, 1500))];
+    }"""
+    assert open_page().evaluate(told) == ["19:00", "01:30", "13:00", "0", "0.5 kW", "1.5 kW"]
+    here = [text.replace("\u202f", " ") for text in open_page(locale="en-US").evaluate(told)]
+    assert here[:3] == ["7 PM", "1:30 AM", "1 PM"]
 
 
 def test_two_fingers_zoom_and_one_moves(open_page) -> None:

@@ -1,5 +1,7 @@
 // The server, as the page needs it: a meter's file in, the answer or a problem in words out.
 
+import { sentence } from "./format.js";
+
 /**
  * @typedef {{ date: string, energy_kwh: number, measured_seconds?: number } & Ends} Day
  * @typedef {{ energy_low_kwh?: number | null, energy_high_kwh?: number | null }} Ends where the truth lies; of appliances
@@ -154,5 +156,5 @@ async function problem(response) {
   const said = await response.json().catch(() => ({}));
   const busy = response.status === 429 || response.status === 503;
   const detail = said.detail || said.title || `The server answered ${response.status}.`;
-  return new Problem(String(detail), { status: response.status, retry: busy });
+  return new Problem(sentence(String(detail)), { status: response.status, retry: busy });
 }

@@ -1,6 +1,6 @@
 // The sum of it: what was used in all, and by which appliance, with its cost.
 
-import { element, find, headRow, swatch } from "./elements.js";
+import { breakable, element, find, headRow, swatch } from "./elements.js";
 import { count, counted, date, kwh, kwhRange, money, percent, title } from "./format.js";
 
 /** @typedef {import("./home.js").Home} Home */
@@ -13,19 +13,20 @@ import { count, counted, date, kwh, kwhRange, money, percent, title } from "./fo
  */
 export function showAppliances(home, settings) {
   const days = home.days.length;
-  find("home", HTMLElement).textContent = home.name;
+  find("home", HTMLElement).replaceChildren(...breakable(home.name));
   find("span", HTMLElement).textContent =
     `${date(home.span.from, home.zone)} to ${date(home.span.to - 1, home.zone)}, ${counted(days, "day")}, ` +
     `${percent(home.quality.coverage)} of the time measured`;
   showHeadline(home, settings);
   find("ranges", HTMLElement).textContent = home.intervalLevel === null
     ? "This model gives no ranges: it was never calibrated."
-    : `Below each energy is where the truth lies, ${percent(home.intervalLevel)} of the time in homes like those it was measured in.`;
+    : `The line below each bar and the numbers below each energy are where the truth lies, ${percent(home.intervalLevel)} of the time in homes like those it was measured in.`;
   find("shares", HTMLElement).replaceChildren(...home.parts.filter((part) => part.share > 0).map(shareBar));
   const priced = settings.price !== null;
+  const widest = Math.max(...home.parts.map((part) => (part.colour ? Math.max(part.energy, part.range?.[1] ?? 0) : 0)), 0.001);
   find("appliances", HTMLElement).replaceChildren(
     headRow(["Appliance", "Energy", "Share", ...(priced ? ["Cost"] : []), "Uses"]),
-    element("tbody", {}, ...home.parts.map((part) => row(part, settings))),
+    element("tbody", {}, ...home.parts.map((part) => row(part, widest, settings))),
     element("tfoot", {}, element("tr", {},
       element("th", { scope: "row" }, "All"),
       element("td", {}, kwh(home.energy)),
@@ -59,11 +60,24 @@ function shareBar(part) {
   return bar;
 }
 
-/** @param {import("./home.js").Part} part @param {Settings} settings */
-function row(part, settings) {
+/** An energy as a bar, and where it lies as a line below. @param {import("./home.js").Part} part @param {number} widest kWh */
+function energyBar(part, widest) {
+  const span = (/** @type {string} */ kind, /** @type {number} */ low, /** @type {number} */ high) => {
+    const node = element("span", { class: kind });
+    node.style.marginLeft = `${(100 * low) / widest}%`;
+    node.style.width = `${(100 * (high - low)) / widest}%`;
+    return node;
+  };
+  return element("span", { class: "estimate", "aria-hidden": "true" },
+    span(`c${part.colour}`, 0, part.energy), part.range && span("truth", ...part.range));
+}
+
+/** @param {import("./home.js").Part} part @param {number} widest kWh, of the bars @param {Settings} settings */
+function row(part, widest, settings) {
   return element("tr", {},
     element("th", { scope: "row" }, swatch(part.colour), title(part.name),
       part.absent && element("span", { class: "soft range" }, "probably not in this home"),
+      part.colour > 0 && energyBar(part, widest),
     ),
     element("td", {}, kwh(part.energy, part.range?.[1]), part.range && element("span", { class: "soft range" }, kwhRange(part.range))),
     element("td", {}, percent(part.share)),

@@ -13,7 +13,7 @@ import { within } from "./view.js";
 
 const LIBRARY = "../vendor/uplot/uPlot.esm.js";
 const FEWEST_SAMPLES = 15; // in the narrowest view
-const PIXELS_PER_STEP = 2; // CSS pixels
+const PIXELS_PER_STEP = 3; // CSS pixels: an edge, and room between two
 const LEAST_POWER = 100; // W, the top of the axis where all is off
 
 /** uPlot, or null where this server was set up without it. @returns {Promise<Library | null>} */
@@ -133,7 +133,7 @@ export class Chart {
     const paths = Library.paths.stepped?.({ align: 1, alignGaps: 1 });
     const quiet = { stroke: colour("soft"), ticks: { show: false }, font: `12px ${colour("font")}` };
     const areas = this.home.stack.toReversed().map((part) => (
-      { fill: colour(`c${part.colour}`), stroke: "transparent", width: 0, paths, points: { show: false } }
+      { fill: colour(`c${part.colour}`), stroke: colour("outline"), width: 1, paths, points: { show: false } }
     ));
     return {
       ...size(this.node),
@@ -143,14 +143,14 @@ export class Chart {
       scales: { y: { range: (_, __, max) => [0, Math.max((max ?? 0) * 1.06, LEAST_POWER)] } },
       axes: [
         { ...quiet, grid: { show: false }, space: 72, size: 32, values: (_, times, __, ___, apart) => times.map((each) => tick(each, apart, zone)) },
-        { ...quiet, grid: { stroke: colour("line"), width: 1 }, size: 62, values: (_, all) => all.map(roundWatts) },
+        { ...quiet, grid: { stroke: colour("line"), width: 1 }, size: 62, values: (_, all) => all.map((each) => roundWatts(each, all.at(-1) ?? 0)) },
       ],
       tzDate: (time) => Library.tzDate(new Date(time * 1000), zone),
       series: [{}, ...areas, { stroke: colour("mains"), width: 1, paths, points: { show: false } }],
       hooks: {
         setSelect: [(plot) => this.selected(plot)],
         setCursor: [(plot) => pointed(plot.cursor.idx ?? null, this.shown)],
-        drawClear: [(plot) => this.drawBelow(plot, colour("gap"), colour("mark"))],
+        drawClear: [(plot) => this.drawBelow(plot, hatched(plot.ctx, colour("gap"), colour("edge")), colour("mark"))],
       },
     };
   }
@@ -164,7 +164,7 @@ export class Chart {
     this.look(view, null);
   }
 
-  /** Steps without data, and the span that is pointed out. @param {import("uplot")} plot @param {string} gap @param {string} mark colours */
+  /** Steps without data, and the span that is pointed out. @param {import("uplot")} plot @param {CanvasPattern | string} gap @param {string} mark how they are filled */
   drawBelow(plot, gap, mark) {
     const { ctx, bbox } = plot;
     const { mains, times, step } = this.shown;
@@ -178,6 +178,23 @@ export class Chart {
     ctx.fillStyle = mark;
     ctx.fillRect(from, bbox.top, Math.max(x(this.mark.to) - from, 2), bbox.height);
   }
+}
+
+/** Lines aslant, so that no data is not taken for no power. @param {CanvasRenderingContext2D} ctx @param {string} paper @param {string} line colours */
+function hatched(ctx, paper, line) {
+  const side = 8 * devicePixelRatio;
+  const tile = new OffscreenCanvas(side, side).getContext("2d");
+  if (!tile) return paper;
+  tile.fillStyle = paper;
+  tile.fillRect(0, 0, side, side);
+  tile.strokeStyle = line;
+  tile.lineWidth = devicePixelRatio;
+  for (const shift of [-side, 0, side]) {
+    tile.moveTo(shift, side);
+    tile.lineTo(shift + side, 0);
+  }
+  tile.stroke();
+  return ctx.createPattern(tile.canvas, "repeat") ?? paper;
 }
 
 /** @param {HTMLElement} node */

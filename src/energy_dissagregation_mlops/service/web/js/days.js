@@ -10,6 +10,7 @@ import { localDay } from "./view.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const HEIGHT = 100;
+const WIDEST = 11; // em, of a day
 const NEARLY_ALL = 0.98; // of a day; with less measured, the bar is short for want of data
 
 /**
@@ -20,14 +21,14 @@ const NEARLY_ALL = 0.98; // of a day; with less measured, the bar is short for w
  */
 export function showDays(home, settings, look) {
   const most = Math.max(...home.days.map((each) => each.energy), 0.001);
-  const first = home.days[0];
-  const last = home.days[home.days.length - 1];
+  const each = home.days.length <= 7;
   find("days", HTMLElement).replaceChildren(
     element("p", { class: "small soft days-top", "aria-hidden": "true" }, kwh(most)),
     bars(home, most, look),
-    element("p", { class: "small soft days-feet", "aria-hidden": "true" },
-      element("span", {}, first ? longDay(first.date) : ""), element("span", {}, last && last !== first ? longDay(last.date) : "")),
+    element("p", { class: `small soft days-feet${each ? " each" : ""}`, "aria-hidden": "true" },
+      ...(each ? home.days : [home.days[0], home.days.at(-1)]).map((one) => element("span", {}, one && (each ? day : longDay)(one.date)))),
   );
+  find("days", HTMLElement).style.maxWidth = `${WIDEST * home.days.length}em`;
   const details = find("days-details", HTMLDetailsElement);
   // A year has thousands of cells: they are made when somebody looks.
   const fill = () => find("days-table", HTMLElement).replaceChildren(...(details.open ? table(home, settings, look) : []));
@@ -88,7 +89,7 @@ function table(home, settings, look) {
     element("tr", {},
       element("th", { scope: "row" },
         element("button", { type: "button", class: "link", onclick: () => look(each) }, longDay(each.date)),
-        short(each, home.zone) && element("span", { class: "small soft" }, ` ${duration(each.measured)} measured`)),
+        short(each, home.zone) && element("span", { class: "soft range" }, `${duration(each.measured)} measured`)),
       element("td", {}, kwh(each.energy)),
       priced && element("td", {}, cost(each.energy, settings)),
       ...home.parts.map((part) => element("td", {}, kwh(part.days.get(each.date) ?? 0, part.dayRanges.get(each.date)?.[1]), dayRange(part, each.date))),

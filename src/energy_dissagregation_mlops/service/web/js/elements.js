@@ -40,6 +40,11 @@ export function swatch(colour) {
   return element("span", { class: `swatch c${colour}`, "aria-hidden": "true" });
 }
 
+/** A name that may be broken after its marks, and nowhere else where that is enough. @param {string} name */
+export function breakable(name) {
+  return name.split(/(?<=[_.-])/u).flatMap((part) => [part, element("wbr")]);
+}
+
 /**
  * The cells of a table's head, in one row.
  * @param {Child[]} names

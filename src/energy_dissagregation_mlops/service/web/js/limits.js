@@ -21,6 +21,7 @@ export function showLimits(home, info) {
     "It estimates. To know exactly what one appliance takes, give that appliance a meter.",
   ];
   find("limits", HTMLElement).replaceChildren(...sentences.map((each) => element("li", {}, each)));
+  find("sources", HTMLElement).textContent = card ? `It learned from: ${[...new Set(card.attributions.map((each) => each.attribution || each.title))].join("; ")}` : "";
 }
 
 /**
@@ -37,20 +38,19 @@ function checked(card, names) {
     return silent > 0 ? [{ name, share: 1 - sum((each) => each.mae) / silent }] : [];
   });
   if (saved.length === 0) return ["How well it does in a home that it has not seen was not recorded."];
-  const better = saved.filter((each) => each.share >= 0.05).map((each) => `${percent(each.share)} about the ${each.name}`);
+  const better = saved.filter((each) => each.share >= 0.05).map((each) => `${percent(each.share)} for the ${each.name}`);
   const worse = saved.filter((each) => each.share < 0.05).map((each) => each.name);
   const unknown = names.filter((name) => !saved.some((each) => each.name === name));
   return [
-    ...(better.length ? [`In homes that it had not seen it was less wrong than saying nothing, by ${and.format(better)}.`] : []),
+    ...(better.length ? [`In homes that it had not seen it was nearer to the truth than saying nothing: by ${and.format(better)}.`] : []),
     ...(worse.length ? [`About the ${and.format(worse)} it was hardly better there than saying nothing: believe that least.`] : []),
     ...(unknown.length ? [`What it says of the ${and.format(unknown)} was checked in no home that it had not seen: take it as a rough figure.`] : []),
   ];
 }
 
 /** @param {import("./api.js").Card} card */
-function taught({ num_houses: all, num_simulated: simulated, attributions }) {
-  const sources = [...new Set(attributions.map((each) => each.attribution || each.title))];
+function taught({ num_houses: all, num_simulated: simulated }) {
   const which = simulated === 0 ? "" : `, ${simulated === all ? "all" : (simulated ?? "some")} of them simulated`;
-  return `It learned from ${counted(all, "home")}${which} (${and.format(sources)}): ` +
+  return `It learned from ${counted(all, "home")}${which}: ` +
     `${which ? "real homes are messier" : "other countries’ appliances and habits may differ"}.`;
 }

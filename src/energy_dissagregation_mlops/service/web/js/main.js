@@ -49,13 +49,17 @@ async function analyse(request) {
   clearProblem();
   say("", false, "saving");
   say(`Reading ${name}…`, true);
+  const results = find("results", HTMLElement);
+  results.classList.add("stale");
   try {
     const answer = await disaggregate(await get(), options, signal);
     if (signal.aborted) return;
     const home = homeOf(name, answer);
     shown = { ...request, home };
     keepZone(settings, home.zone);
-    find("results", HTMLElement).hidden = false;
+    results.hidden = false;
+    results.classList.remove("stale");
+    document.title = `${name}: what used the electricity?`;
     document.body.classList.add("with-results");
     show(home);
     const [told] = await Promise.all([info(), explorer.show(home)]);
@@ -64,10 +68,12 @@ async function analyse(request) {
     if (first) find("home", HTMLElement).focus();
   } catch (error) {
     if (signal.aborted) return;
+    results.classList.remove("stale");
     wanted = shown ?? request;
     if (shown) keepZone(settings, shown.home.zone);
     say("");
-    showProblem(error, () => void analyse(request));
+    const still = shown ? ` What is below is of ${shown.name}, as before.` : "";
+    showProblem(error, () => void analyse(request), `${name} was not read.${still}`);
   }
 }
 

@@ -12,13 +12,13 @@ export function clearProblem() {
  * Say what went wrong.
  * @param {unknown} error
  * @param {() => void} again
+ * @param {string} [what] what did not come to be, a sentence
  */
-export function showProblem(error, again) {
+export function showProblem(error, again, what = "") {
   const known = error instanceof Problem ? error : null;
   const words = known?.message ?? `This page failed (${String(error)}). Load it anew; if it stays so, tell who runs this server.`;
   const box = find("problem", HTMLElement);
   box.hidden = false;
-  box.scrollIntoView({ block: "nearest" });
   if (known?.status === 422) document.querySelector("#meter details")?.setAttribute("open", "");
   if (known?.status === 401) {
     box.replaceChildren(...keyQuestion(again));
@@ -26,9 +26,11 @@ export function showProblem(error, again) {
     return;
   }
   box.replaceChildren(
+    what ? element("p", {}, element("strong", {}, what)) : "",
     element("p", {}, words),
     known?.retry ? element("button", { type: "button", onclick: again }, "Try again") : "",
   );
+  box.scrollIntoView({ block: "nearest" });
 }
 
 /** @param {() => void} again */

@@ -1,7 +1,7 @@
 // How good the data was, in sentences: the server's own about what it met, and those for when all is well.
 
 import { element, find } from "./elements.js";
-import { count, duration, percent } from "./format.js";
+import { count, duration, percent, sentence } from "./format.js";
 
 /** @typedef {import("./api.js").Quality} Quality */
 
@@ -10,7 +10,7 @@ export function showQuality(quality) {
   const sentences = [
     `${count(quality.readings)} readings cover ${percent(quality.coverage)} of the time between the first and the last.`,
     quality.filled_seconds > 0 && `Short pauses, ${duration(quality.filled_seconds)} in all, hold the reading before them.`,
-    ...quality.notes,
+    ...quality.notes.map(sentence),
     quality.unlike_training?.verdict === "like" && "The home’s power looks like that of the homes the model learned from.",
   ];
   find("quality", HTMLElement).replaceChildren(

@@ -1,26 +1,40 @@
-// What a person has chosen once: price, currency, time zone; remembered by this browser.
+// What a person has chosen once: price, currency, time zone; remembered by this browser. A currency that nobody has
+// chosen is that of the browser's region, and none where it names no region; a price is never guessed.
 
 import { element, find } from "./elements.js";
 
-/** @typedef {{ price: number | null, currency: string, zone: string }} Settings price for a kWh */
+/** @typedef {{ price: number | null, currency: string, zone: string }} Settings price for a kWh; currency: ISO 4217, or "" */
 
 const PLACE = "edmlops.settings";
 const CURRENCIES = ["EUR", "GBP", "USD", "AUD", "BRL", "CAD", "CHF", "CNY", "CZK", "DKK", "INR", "JPY", "KRW", "MXN", "NOK", "NZD", "PLN", "SEK", "TRY", "ZAR"];
 
-/** @returns {Settings} */
-function remembered() {
-  const own = { price: null, currency: "EUR", zone: Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC" };
+const EURO = "AD AT BE BG CY DE EE ES FI FR GR HR IE IT LT LU LV MC ME MT NL PT SI SK SM VA XK";
+
+/**
+ * The currency of a browser's region: that of its first language, or of the first that is the same with a region.
+ * @param {readonly string[]} languages BCP 47
+ */
+export function currencyOf(languages) {
+  const all = languages.map((each) => new Intl.Locale(each));
+  const region = all.find((each) => each.region && each.language === all[0]?.language)?.region;
+  if (!region) return "";
+  if (EURO.includes(region)) return "EUR";
+  return CURRENCIES.find((each) => each.startsWith(region)) ?? ""; // ISO 4217: the country's code, and a letter
+}
+
+/** @returns {Partial<Settings>} */
+function stored() {
   try {
-    return { ...own, ...JSON.parse(localStorage.getItem(PLACE) ?? "{}") };
+    return JSON.parse(localStorage.getItem(PLACE) ?? "{}");
   } catch {
-    return own;
+    return {};
   }
 }
 
-/** @param {Settings} settings */
-function remember(settings) {
+/** @param {Partial<Settings>} chosen */
+function remember(chosen) {
   try {
-    localStorage.setItem(PLACE, JSON.stringify(settings));
+    localStorage.setItem(PLACE, JSON.stringify({ ...stored(), ...chosen }));
   } catch {
     // A browser that stores nothing asks again next time.
   }
@@ -29,7 +43,7 @@ function remember(settings) {
 /** Have the times of what is shown. @param {Settings} settings @param {string} zone */
 export function keepZone(settings, zone) {
   settings.zone = find("zone", HTMLSelectElement).value = zone;
-  remember(settings);
+  remember({ zone });
 }
 
 /**
@@ -38,12 +52,13 @@ export function keepZone(settings, zone) {
  * @returns {Settings} what holds now
  */
 export function settings(changed) {
-  const now = remembered();
+  const zoneHere = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+  const now = { price: null, currency: currencyOf(navigator.languages), zone: zoneHere, ...stored() };
   const price = find("price", HTMLInputElement);
   const currency = find("currency", HTMLSelectElement);
   const zone = find("zone", HTMLSelectElement);
-  choices(currency, CURRENCIES, now.currency);
-  choices(zone, Intl.supportedValuesOf("timeZone"), now.zone);
+  choices(currency, ["", ...CURRENCIES], now.currency);
+  choices(zone, ["UTC", ...Intl.supportedValuesOf("timeZone")], now.zone);
   price.value = now.price === null ? "" : String(now.price);
 
   const tell = (/** @type {boolean} */ zoneChanged) => {
@@ -53,7 +68,7 @@ export function settings(changed) {
     find("price-help", HTMLElement).textContent = known ? "" : "Not a price: expected a number such as 0.30.";
     now.currency = currency.value;
     now.zone = zone.value;
-    remember(now);
+    remember(zoneChanged ? { zone: now.zone } : { price: now.price, currency: now.currency }); // a price is in a currency
     changed(zoneChanged);
   };
   price.oninput = () => tell(false);
@@ -69,7 +84,7 @@ export function settings(changed) {
  * @param {string} chosen one of them, or one more
  */
 function choices(select, known, chosen) {
-  const all = [...new Set(["UTC", chosen, ...known])].filter((each) => each !== "UTC" || select.id === "zone");
-  select.replaceChildren(...all.sort().map((each) => element("option", { value: each }, each.replaceAll("_", " "))));
+  const all = [...new Set([chosen, ...known])].sort();
+  select.replaceChildren(...all.map((each) => element("option", { value: each }, each.replaceAll("_", " ") || "none")));
   select.value = chosen;
 }

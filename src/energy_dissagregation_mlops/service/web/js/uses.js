@@ -7,7 +7,8 @@ import { counted, duration, kwh, longMoment, moment, title, watts } from "./form
 /** @typedef {import("./home.js").Part} Part */
 /** @typedef {{ part: Part, use: import("./api.js").Use }} Row */
 
-const AT_A_TIME = 50;
+const AT_FIRST = 10;
+const MORE = 50;
 
 /**
  * Show the uses, those of one appliance where one is chosen.
@@ -33,13 +34,13 @@ export function showUses(home, look) {
     const more = find("uses-more", HTMLButtonElement);
     more.hidden = rows.length <= most;
     more.onclick = () => {
-      show(most + AT_A_TIME * 4);
+      show(most + MORE);
       const next = find("uses", HTMLElement).querySelectorAll("button")[most];
       next?.focus();
     };
   };
-  chosen.onchange = order.onchange = () => show(AT_A_TIME);
-  show(AT_A_TIME);
+  chosen.onchange = order.onchange = () => show(AT_FIRST);
+  show(AT_FIRST);
 }
 
 /** @param {Part[]} parts @param {string} by "energy" or "time" @returns {Row[]} */
