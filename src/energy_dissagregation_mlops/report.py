@@ -11,6 +11,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import matplotlib.dates
+import matplotlib.ticker
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -25,6 +26,7 @@ from energy_dissagregation_mlops.store import StoredHouse
 from energy_dissagregation_mlops.vocabulary import SECONDS_PER_DAY, Disaggregation, FloatArray, TimeArray
 
 _INK, _TRUE, _PREDICTED = "#22303c", "#9aa7b1", "#d1495b"
+_LEAST = 10  # W, the top of an axis of what is off all day
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +93,9 @@ def draw_day(picture: DayPicture, path: Path) -> Path:
     for axis, name, power in zip(axes[1:], found.appliances, found.power, strict=True):
         true = picture.true.get(name)
         _draw_appliance(axis, name, times, power[span], None if true is None else true[span])
-    axes[0].set_title(f"{picture.title}, {day:%A %d %B %Y}", loc="left", color=_INK, fontsize=11)
+    figure.suptitle(
+        f"{picture.title}, {day:%A} {day.day} {day:%B %Y}", x=0.01, ha="left", color=_INK, fontsize=11
+    )
     handles, labels = axes[1].get_legend_handles_labels()
     axes[0].legend(
         handles, labels, loc="lower right", bbox_to_anchor=(1, 1.0), ncols=2, frameon=False, fontsize=9
@@ -99,7 +103,6 @@ def draw_day(picture: DayPicture, path: Path) -> Path:
     axes[-1].xaxis.set_major_locator(matplotlib.dates.HourLocator(byhour=range(0, 24, 3), tz=picture.zone))
     axes[-1].xaxis.set_major_formatter(matplotlib.dates.DateFormatter("%H:%M", tz=picture.zone))
     axes[-1].set_xlim(times[0], times[-1])
-    figure.supylabel("W", fontsize=9, color=_INK)
     with atomic_file(path) as aside:
         figure.savefig(aside, format=path.suffix.lstrip(".") or "png", dpi=130)
     return path
@@ -120,12 +123,10 @@ def _draw_appliance(
 
 
 def _finish(axis: Axes, name: str) -> None:
-    axis.set_ylim(bottom=0)
+    axis.set_ylim(0, max(axis.get_ylim()[1], _LEAST))
     axis.margins(x=0)
-    label = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.5}
-    axis.text(
-        0.006, 0.9, name, transform=axis.transAxes, va="top", fontsize=9.5, color=_INK, weight="bold", bbox=label
-    )  # fmt: skip
+    axis.set_title(name, loc="left", fontsize=9.5, color=_INK, weight="bold", pad=3)
+    axis.yaxis.set_major_formatter(matplotlib.ticker.EngFormatter(unit="W"))
     axis.tick_params(labelsize=8, colors=_INK)
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)
