@@ -1,4 +1,4 @@
-"""Makes the sample home that the page offers: a month of one simulated home's mains, a reading a minute.
+"""Makes the sample home that the page offers: four weeks of one simulated home's mains, a reading a minute.
 
     pip install zopfli    # a fifth smaller than gzip at its best; nothing else needs it
     python scripts/make_sample_home.py
@@ -23,7 +23,7 @@ from energy_dissagregation_mlops.signals import ResampleConfig, Resampled, Resam
 from energy_dissagregation_mlops.vocabulary import MAINS
 
 SEED = 42_001
-DAYS = 30
+DAYS = 28
 SAMPLE_PERIOD = 60.0  # s
 PLACE = Path(__file__).parents[1] / "src/energy_dissagregation_mlops/service/web/sample_home.csv.gz"
 

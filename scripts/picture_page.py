@@ -14,7 +14,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, sync_playwright
 
 PLACE = Path(__file__).parents[1] / "docs/images"
-DAY = 28  # of the sample home, which the chart shows: one with a little of everything
+DAY = 26  # of the sample home, which the chart shows: one with a little of everything
 WIDE, PHONE = {"width": 1200, "height": 1500}, {"width": 375, "height": 812}
 
 

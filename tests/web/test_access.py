@@ -91,7 +91,7 @@ def test_the_chart_has_a_table_that_says_the_same(sample) -> None:
     table.locator("caption").wait_for()
     assert table.locator("thead th").all_inner_texts()[:2] == ["From", "Mains"]
     whole = table.locator("tbody tr").count()
-    assert whole == 30  # of 30 days
+    assert whole == 28  # of 28 days
     caption = table.locator("caption").inner_text()
     page.locator("#nearer").click()
     page.wait_for_function(

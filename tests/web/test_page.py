@@ -37,14 +37,14 @@ def test_the_page_says_what_it_is_for_before_anything_is_sent(open_page) -> None
 
 def test_the_sample_home_is_shown_with_parts_that_sum_to_the_whole(sample, server) -> None:
     assert sample.get_by_role("heading", name="Sample home").is_visible()
-    assert "30 days" in sample.locator("#span").inner_text()
+    assert "28 days" in sample.locator("#span").inner_text()
     assert "a day" in sample.locator("#headline").inner_text()
     table = sample.locator("#appliances")
     assert set(cells(table, 1)) == {"Dishwasher", "Fridge", "Washing machine", "Kettle", "Microwave", "Other"}
     whole = number(table.locator("tfoot td").first.inner_text())
     assert sum(number(text) for text in cells(table, 2)) == pytest.approx(whole, abs=1)
     assert sample.locator("#chart canvas").is_visible()
-    assert sample.locator("#days svg g").count() == 30
+    assert sample.locator("#days svg g").count() == 28
     assert "readings cover 98%" in sample.locator("#quality").inner_text()
     limits = sample.locator("#limits").inner_text()
     bundle = sample.request.get(f"{server.url}/info").json()["bundle"]
@@ -259,7 +259,7 @@ def test_three_tables_can_be_saved(sample) -> None:
     name, rows = saved("Power (CSV)")
     assert name == "Sample_home_power.csv"
     assert rows[0][:2] == ["time", "mains"] and rows[0][-1] == "other"
-    assert len(rows) == 43_201
+    assert len(rows) == 40_321
     assert sum(map(float, rows[1][2:])) == pytest.approx(float(rows[1][1]), abs=0.1)
     name, rows = saved("Days (CSV)")
     assert name == "Sample_home_days.csv" and len(rows) == 31
