@@ -262,7 +262,7 @@ def test_three_tables_can_be_saved(sample) -> None:
     assert len(rows) == 40_321
     assert sum(map(float, rows[1][2:])) == pytest.approx(float(rows[1][1]), abs=0.1)
     name, rows = saved("Days (CSV)")
-    assert name == "Sample_home_days.csv" and len(rows) == 31
+    assert name == "Sample_home_days.csv" and len(rows) == 29
     assert "washing_machine_low_kwh" in rows[0]
     name, rows = saved("Uses (CSV)")
     assert name == "Sample_home_uses.csv"
