@@ -130,7 +130,10 @@ def test_a_search_that_cannot_be_made_is_told_before_anything_is_tried(
 
 def test_a_search_without_data_or_file_is_told(search, empty, edmlops, tmp_path):
     left = edmlops("tune", search, "--data-folder", tmp_path / "nothing")
-    assert left.status == 1 and "holds no house at 60 s: run `edmlops preprocess` first" in left.error
+    assert (
+        left.status == 1
+        and "holds no house at 60 s (it holds nothing): run `edmlops preprocess` first" in left.error
+    )
     left = edmlops("tune", tmp_path / "nowhere.yaml")
     assert left.status == 1 and "nowhere.yaml" in left.error
     for line, words in (("--trials 0", "--trials"), ("--jobs 0", "--jobs"), ("--jobs many", "--jobs")):
