@@ -253,12 +253,6 @@ import logging
 logging.basicConfig(level=logging.WARNING)
 assert train(Store(Path(store)), Registry(Path(models)), run) is not None
 """
-UNEXPORTED = """
-from energy_dissagregation_mlops import training_run
-training_run.export.to_onnx = lambda network, path: path.write_bytes(b"a graph")
-training_run.export.check_parity = lambda network, path: None
-training_run._calibrated = lambda card, *_: card
-"""
 LISTENING = """
 import socket, sys, threading
 def hear(event, arguments):
@@ -286,9 +280,9 @@ def test_nothing_of_it_reaches_for_the_network(
 def test_two_processes_make_one_store_at_once_and_both_are_on_record(
     store: Store, registry: Registry, runs: RunStore, houses: list[StoredHouse]
 ) -> None:
-    both = [in_a_process(UNEXPORTED + TRAINING, store.root, registry.root, name) for name in ("one", "two")]
-    for process in both:
-        _, errors = process.communicate(timeout=250)
+    both = [in_a_process(TRAINING, store.root, registry.root, name) for name in ("one", "two")]
+    heard = [process.communicate(timeout=250)[1] for process in both]
+    for process, errors in zip(both, heard, strict=True):
         assert process.returncode == 0 and "not recorded" not in errors, errors
     client = runs.open_existing()
     names = [each.experiment_id for each in client.search_experiments()]
