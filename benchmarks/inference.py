@@ -4,12 +4,12 @@
 
 Candidates, in samples of mains a second:
 - the house's own network: two together, as they ship, one alone and its small form, all appliances at once, and ``nilmformer``
-  for one, through the path that users are served: minutes of a home in (a year, and a month), windows, the graph in ONNX Runtime,
-  on-states, limits and the rest out;
+  for one, through the path that users are served: minutes of the sample home in (its four weeks over and over for a year, and for a
+  month), heating set apart, windows, the graph in ONNX Runtime, on-states, limits and the rest out;
 - ``seq2point`` and ``nilmformer`` for one appliance in PyTorch: batches of windows, and nothing before or after
   the network.
 
-Weights are random: speed does not depend on them. The candidates take turns, each of a fraction of a second,
+Weights are random: speed does not depend on them, though it does on the home, in which heating is looked for. The candidates take turns, each of a fraction of a second,
 and the best turn of each counts: what a neighbour on the machine takes away is not theirs. A home-year's
 time is a year of samples at that rate.
 """
@@ -35,9 +35,11 @@ from energy_dissagregation_mlops.bundle import ApplianceCard, Card, InputStatist
 from energy_dissagregation_mlops.export import check_parity, to_onnx
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.networks import Network, build
+from energy_dissagregation_mlops.vocabulary import FloatArray
 
 APPLIANCES = ("kettle", "fridge", "washing machine", "microwave", "dishwasher")
 PROTOCOL = Path(__file__).parents[1] / "configs/benchmarks/refit_simulated_60s.yaml"
+SAMPLE = Path(__file__).parents[1] / "src/energy_dissagregation_mlops/service/web/sample_home.csv.gz"
 YEAR, MONTH = 525_600, 43_200  # minutes
 ROUNDS = 5
 
@@ -58,12 +60,17 @@ def served(network: Network, graph: Path, *, threads: int, length: int) -> Calla
     to_onnx(network, graph)
     check_parity(network, graph)
     disaggregator = Disaggregator.on_cores(card_of(network), graph, threads=threads)
-    mains = np.random.default_rng(0).uniform(50, 5000, length).astype(np.float32)
+    mains = np.resize(sample_home(), length)
 
     def turn() -> int:
         return len(disaggregator.disaggregate(mains, start=0.0).mains)
 
     return turn
+
+
+def sample_home() -> FloatArray:
+    """The mains (T,) W of the home that the page offers."""
+    return np.loadtxt(SAMPLE, np.float32, delimiter=",", skiprows=1, usecols=1)
 
 
 def card_of(network: Network) -> Card:

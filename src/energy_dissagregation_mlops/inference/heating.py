@@ -33,6 +33,7 @@ PAUSE = 4.0  # times as long as the pulse before it, a pause in a row; a kettle'
 ALIKE = 0.1  # of the power, by which the next in a row may differ
 MOST_FALLS = 50  # after a rise, of which one may be its own: bounds the work in a home that never rests
 STEADY = 0.85  # of a pulse's rise, below which the mains does not come before its fall, and which the fall has at least
+_AT_ONCE = 4096  # rises
 REACH = TIMES * 2 * LONG  # s to either side, by which a sample's answer is settled
 
 
@@ -97,13 +98,19 @@ class Heating:
     def _steady(self, edges: _Edges, least: float) -> list[_Pulse]:
         """The pulses that last at least so many seconds, each up to the first fall that fits its rise."""
         shortest = max(1, math.ceil(least / self.sample_period))
-        longest = int(LONGEST / self.sample_period)
-        found = []
-        for begin in edges.rises_that_last(shortest):
-            end = edges.fall_of(begin, latest=begin + longest)
-            if end is not None and end - begin >= shortest:
-                found.append(_Pulse(begin, end, float(edges.step[begin])))
-        return found
+        begins = edges.rises_that_last(shortest)
+        ends = edges.falls_of(begins, longest=int(LONGEST / self.sample_period))
+        lasting = ends - begins >= shortest
+        return [
+            _Pulse(begin, end, rise)
+            for begin, end, rise in zip(
+                begins[lasting].tolist(),
+                ends[lasting].tolist(),
+                edges.step[begins[lasting]].tolist(),
+                strict=True,
+            )
+            if edges.mains[begin + 1 : end].min(initial=np.inf) >= STEADY * rise  # and none is missing
+        ]
 
     def _rows(self, pulses: list[_Pulse]) -> list[list[_Pulse]]:
         """Of pulses in order, those that come again often enough, row by row."""
@@ -174,25 +181,35 @@ class _Edges:
         largest = ~(up * before > up * step[steep]) & ~(up * after >= up * step[steep])
         return cls(mains, step, steep[largest & (up > 0)], steep[largest & (up < 0)])
 
-    def rises_that_last(self, num_samples: int) -> list[int]:
+    def rises_that_last(self, num_samples: int) -> NDArray[np.intp]:
         """Those after which the mains stays up for so many samples."""
         rises = self.rises[self.rises + num_samples < len(self.mains)]
         before, rise = self.mains[rises - 1], self.step[rises]
         least = np.maximum(before + rise / 2, STEADY * rise)
         after = self.mains[rises[:, None] + np.arange(1, num_samples)]
-        return rises[(after >= least[:, None]).all(axis=1)].tolist()  # type: ignore[no-any-return]
+        lasting: NDArray[np.intp] = rises[(after >= least[:, None]).all(axis=1)]
+        return lasting
 
-    def fall_of(self, begin: int, *, latest: int) -> int | None:
-        """The first fall that ends what rose at ``begin``, up to which the mains stayed up."""
-        before, rise = self.mains[begin - 1], self.step[begin]
-        first, last = np.searchsorted(self.falls, (begin + 1, latest + 1))
-        ends = self.falls[first : min(last, first + MOST_FALLS)]
+    def falls_of(self, begins: NDArray[np.intp], *, longest: int) -> NDArray[np.intp]:
+        """For each rise the first fall within so many samples that brings the mains back down by as much; -1: there is none."""
+        falls = np.append(self.falls, np.zeros(MOST_FALLS, np.intp))  # before any rise
+        parts = [
+            self._falls_of(part[:, None], falls, longest)
+            for part in np.split(begins, range(_AT_ONCE, len(begins), _AT_ONCE))
+        ]
+        return np.concatenate(parts)
+
+    def _falls_of(self, begins: NDArray[np.intp], falls: NDArray[np.intp], longest: int) -> NDArray[np.intp]:
+        before, rise = self.mains[begins - 1], self.step[begins]
+        ends = falls[np.searchsorted(self.falls, begins + 1) + np.arange(MOST_FALLS)]
         fits = np.abs(self.step[ends] + rise) <= (1 - STEADY) * rise
         fits &= self.mains[ends + 1] < before + rise / 2
-        if not fits.any():
-            return None
-        end = int(ends[fits.argmax()])
-        return end if (self.mains[begin + 1 : end] >= STEADY * rise).all() else None
+        fits &= (ends > begins) & (ends - begins <= longest)
+        first = fits.argmax(axis=1)[:, None]
+        found: NDArray[np.intp] = np.where(
+            np.take_along_axis(fits, first, 1), np.take_along_axis(ends, first, 1), -1
+        )
+        return found[:, 0]
 
 
 def _with_brief(row: list[_Pulse], brief: list[_Pulse]) -> list[_Pulse]:
