@@ -59,9 +59,7 @@ class Remarks:
     """What whoever read a file has to say of its readings."""
 
     notes: tuple[str, ...] = ()  # sentences for a person
-    energy_step: float | None = (
-        None  # J that a counter counts in; None where there is none, or nobody can tell
-    )
+    energy_step: float | None = None  # J that a counter counts in; None where nobody can tell
 
 
 NO_REMARKS = Remarks()
@@ -164,6 +162,4 @@ class Disaggregation:
     on: BoolArray  # (A, T)
     other: FloatArray  # (T,) W
     on_probability: FloatArray | None = None  # (A, T); None of a baseline, which knows none
-    heating: FloatArray | None = (
-        None  # (T,) W of ``other`` that heats, cools or charges; None where nothing does
-    )
+    heating: FloatArray | None = None  # (T,) W of ``other`` that heats, cools or charges
