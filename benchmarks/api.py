@@ -35,10 +35,10 @@ from pathlib import Path
 import numpy as np
 
 from energy_dissagregation_mlops.bundle import Bundle
+from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.inference.runtimes import OnnxRuntime
 from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.vocabulary import FloatArray
-from energy_dissagregation_mlops.windows import Framing
 
 CORES = 2
 START = 1_717_200_000  # s since 1970: midnight in summer
@@ -154,9 +154,8 @@ def served(folder: Path, models: Path) -> Iterator[tuple[Server, float]]:
 
 def windows(bundle: Bundle) -> FloatArray:
     """The windows (N, L) W of the day."""
-    card = bundle.card
-    framing = Framing(window_length=card.window_length, margin=card.margin, alignment=card.alignment)
-    first = framing.numbered(round(START / card.sample_period))
+    first = round(START / bundle.card.sample_period)
+    framing = Disaggregator.load(bundle).framing.fitted(DAY, first=first)
     return np.ascontiguousarray(framing.cut(home(DAY), first=first))
 
 

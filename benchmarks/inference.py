@@ -84,8 +84,9 @@ def card_of(network: Network) -> Card:
     )  # fmt: skip
     return Card(
         name="benchmark", version="1", network=network.name, network_options={}, num_weights=0,
-        window_length=network.window_length, margin=network.margin, sample_period=60, max_gap=180, mains_scale=1000,
-        appliances=appliances, houses=(), attributions=(),
+        window_length=network.window_length, margin=network.margin,
+        alignment=network.alignment if network.local else None, any_length=network.any_length,
+        sample_period=60, max_gap=180, mains_scale=1000, appliances=appliances, houses=(), attributions=(),
         input_statistics=InputStatistics(quantiles={}, histogram_edges=(), histogram=(), missing_share=0),
         training={}, git_commit=None, package_version="", seed=0, created="",
     )  # fmt: skip

@@ -8,10 +8,19 @@ from hypothesis import strategies as st
 
 from energy_dissagregation_mlops.windows import Framing
 
+
+def framing(core: int, margin: int, alignment: int | None, longer: int | None) -> Framing:
+    core *= alignment or 1
+    longest = None if alignment is None or longer is None else core + 2 * margin + longer * alignment
+    return Framing(window_length=core + 2 * margin, margin=margin, alignment=alignment, longest=longest)
+
+
 framings = st.builds(
-    lambda core, margin: Framing(window_length=core + 2 * margin, margin=margin),
+    framing,
     st.integers(1, 12),
     st.integers(0, 7),
+    st.none() | st.integers(1, 4),
+    st.none() | st.integers(0, 9),
 )
 
 
@@ -30,7 +39,45 @@ def test_joining_the_cores_gives_the_series_back(framing: Framing, length: int, 
     np.testing.assert_array_equal(framing.join(cores, first=first, length=length), series[None])
 
 
-@given(framings, st.integers(30, 60), st.integers(1, 20))
+@given(framings, st.integers(1, 60), st.integers(0, 10**9), st.data())
+def test_windows_of_a_part_see_what_is_around_it(
+    framing: Framing, length: int, first: int, data: st.DataObject
+) -> None:
+    series = np.arange(length, dtype=np.float32)
+    skipped = data.draw(st.integers(0, length - 1))
+    wanted = data.draw(st.integers(1, length - skipped))
+    begin = first + skipped
+    fitted = framing.fitted(wanted, first=begin)
+    windows = fitted.cut(series, first=first, begin=begin, length=wanted)
+    cores = windows[:, None, fitted.margin : fitted.margin + fitted.core]
+    part = series[skipped : skipped + wanted]
+    np.testing.assert_array_equal(fitted.join(cores, first=begin, length=wanted), part[None])
+    start = skipped - fitted.lead(begin) - fitted.margin  # of the first window
+    numbers = start + fitted.core * np.arange(len(windows))[:, None] + np.arange(fitted.window_length)
+    expected = np.where((numbers >= 0) & (numbers < length), numbers, np.nan)
+    np.testing.assert_array_equal(windows, expected.astype(np.float32))
+
+
+@given(framings, st.integers(1, 200), st.integers(0, 10**9))
+def test_fitted_windows_are_no_longer_than_may_be_and_waste_less_than_a_step_each(
+    framing: Framing, length: int, first: int
+) -> None:
+    fitted = framing.fitted(length, first=first)
+    if framing.longest is None or framing.alignment is None:
+        assert fitted == framing
+        return
+    num = len(fitted.cut(np.zeros(length, np.float32), first=first))
+    assert fitted.window_length <= framing.longest
+    assert fitted.core % framing.alignment == 0
+    assert num * fitted.core - (framing.lead(first) + length) < num * framing.alignment
+    most = framing.longest - 2 * framing.margin
+    assert num == -(-(framing.lead(first) + length) // most)
+
+
+on_the_grid = framings.filter(lambda framing: framing.alignment is None)
+
+
+@given(on_the_grid, st.integers(30, 60), st.integers(1, 20))
 def test_windows_do_not_depend_on_where_the_series_begins(framing: Framing, length: int, skip: int) -> None:
     series = np.arange(length, dtype=np.float32)
     whole = framing.cut(series, first=0)

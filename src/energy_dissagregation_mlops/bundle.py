@@ -154,6 +154,7 @@ class Card(_Record):
     window_length: int  # samples
     margin: int  # samples
     alignment: int | None = None  # samples by which windows may be moved; None: their cores lie on a grid
+    any_length: bool = False  # whether the graph takes longer and shorter windows too, of aligned lengths
     sample_period: float  # s
     max_gap: float  # s: over longer gaps the mains is missing, as in training
     mains_scale: float  # W

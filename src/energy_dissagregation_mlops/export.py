@@ -1,7 +1,7 @@
 """A network as an ONNX graph, watts in and watts out, and the proof that both say the same.
 
 The graph takes ``mains`` (N, L) float32 W, NaN where missing, and gives ``power`` (N, A, K) W and
-``on_probability`` (N, A, K). N is free. Which appliances, and how long margin and window are, stands in
+``on_probability`` (N, A, K). N is free, and L too, by multiples of the alignment, where a network takes any length. Which appliances, and how long margin and window are, stands in
 the graph's metadata for whoever meets the file alone; a bundle's card says it too, and more.
 
 Shapes: N windows, L window_length, A appliances, K core.
@@ -83,7 +83,7 @@ def to_onnx(network: Network, path: Path) -> None:
                 (example,),
                 input_names=[INPUT],
                 output_names=list(OUTPUTS),
-                dynamic_shapes=({0: torch.export.Dim("windows")},),
+                dynamic_shapes=(_free(network),),
                 opset_version=_OPSET,
                 dynamo=True,
                 verbose=False,
@@ -95,6 +95,16 @@ def to_onnx(network: Network, path: Path) -> None:
                 program.save(aside, external_data=False)
     finally:
         network.train(was_training)
+
+
+def _free(network: Network) -> dict[int, object]:
+    """The sizes of the graph's input that are not fixed, by dimension."""
+    windows = torch.export.Dim("windows")
+    if not network.any_length:
+        return {0: windows}
+    shortest = 2 * network.margin // network.alignment + 1
+    steps = torch.export.Dim("steps", min=shortest)
+    return {0: windows, 1: network.alignment * steps if network.alignment > 1 else steps}
 
 
 def _strip(program: torch.onnx.ONNXProgram) -> None:
@@ -183,11 +193,24 @@ def copied_graph(bundle: Bundle, output: Path | None) -> Path:
 def check_parity(network: Network, path: Path) -> Parity:
     """Compare the graph at ``path`` with the network on noise, lifelike, missing and extreme mains.
 
+    Windows are as long as in training and, where the graph takes any length, as short as may be and twice as long.
+
     Raises:
         ParityError: they differ by more than this module's limits, or a value is not finite.
     """
-    mains = probe_windows(network.window_length)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    lengths = {network.window_length}
+    if not isinstance(session.get_inputs()[0].shape[1], int):
+        lengths |= {2 * network.margin + network.alignment, 2 * network.window_length}
+    found = [_parity(network, session, path, probe_windows(length)) for length in sorted(lengths)]
+    return Parity(
+        power=max(each.power for each in found),
+        on_probability=max(each.on_probability for each in found),
+        num_windows=sum(each.num_windows for each in found),
+    )
+
+
+def _parity(network: Network, session: onnxruntime.InferenceSession, path: Path, mains: FloatArray) -> Parity:
     found_power, found_probability = session.run(list(OUTPUTS), {INPUT: mains})
     power, probability = _answers(network, mains)
     if found_power.shape != power.shape or found_probability.shape != probability.shape:

@@ -3,14 +3,14 @@
 A window answers for its core, the middle without a margin at either end. What is answered for a minute does not
 depend on where somebody's file begins: where a network sees no further than its margin, the first core begins with
 the file, but for the few samples by which the network takes its steps; else cores lie at whole multiples of their
-length on the grid since 1970.
+length on the grid since 1970. A network that takes windows of any length gets them as long as the series needs.
 
 Shapes: T series length, N windows, L window_length, K core.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,43 +25,53 @@ class Framing:
     window_length: int  # L samples
     margin: int  # samples at either end that are context only
     alignment: int | None = None  # cores may begin at any multiple of it; None: of their length alone
+    longest: int | None = None  # samples of a window that may be of any aligned length; None: all have L
 
     def __post_init__(self) -> None:
         assert self.margin >= 0
         assert self.core >= 1
+        assert self.longest is None or (self.alignment and self.longest >= self.window_length)
 
     @property
     def core(self) -> int:
         """K, the samples that a window answers for."""
         return self.window_length - 2 * self.margin
 
-    def numbered(self, first: int) -> int:
-        """What to number a series' first sample by, ``first`` since 1970, so that its first core begins as late as it may."""
-        return first % (self.alignment or self.core)
+    def fitted(self, length: int, *, first: int) -> Framing:
+        """With windows for ``length`` samples, at least 1, from number ``first``: as few as may be, and no longer than they must."""
+        if self.longest is None or self.alignment is None:
+            return self
+        whole = self.lead(first) + length
+        num = -(-whole // (self.longest - 2 * self.margin))
+        core = -(-whole // (num * self.alignment)) * self.alignment
+        return replace(self, window_length=core + 2 * self.margin)
 
     def lead(self, first: int) -> int:
         """How many samples of the first core lie before the sample with number ``first``."""
-        return first % self.core
+        return first % (self.alignment or self.core)
 
-    def num_windows(self, length: int, *, first: int) -> int:
-        """N, the windows that answer for ``length`` samples from number ``first``."""
-        return -(-(self.lead(first) + length) // self.core)
-
-    def cut(self, series: FloatArray, *, first: int) -> FloatArray:
-        """Windows whose cores cover the series; beyond its ends all is missing.
+    def cut(
+        self, series: FloatArray, *, first: int, begin: int | None = None, length: int | None = None
+    ) -> FloatArray:
+        """Windows whose cores cover a part of the series; beyond the series' ends all is missing.
 
         Args:
             series: (T,) W.
-            first: number of its first sample since 1970, or as ``numbered``.
+            first: number of its first sample since 1970.
+            begin: number of the part's first sample; None: the series'.
+            length: samples of the part; None: all that follow.
 
         Returns:
             (N, L) W, a read-only view of one padded copy.
         """
-        lead = self.lead(first)
-        num = self.num_windows(len(series), first=first)
+        begin = first if begin is None else begin
+        length = first + len(series) - begin if length is None else length
+        lead = self.lead(begin)
+        num = -(-(lead + length) // self.core)
         padded = np.full(num * self.core + 2 * self.margin, np.nan, np.float32)
-        begin = self.margin + lead
-        padded[begin : begin + len(series)] = series
+        at = first - (begin - lead - self.margin)  # where the series begins in it, or before it
+        within = series[max(0, -at) : len(padded) - at]
+        padded[max(0, at) : max(0, at) + len(within)] = within
         step = padded.itemsize
         windows = np.ndarray(  # numpy's sliding_window_view, without what it takes to be general
             (num, self.window_length), np.float32, padded, strides=(self.core * step, step)
@@ -74,7 +84,7 @@ class Framing:
 
         Args:
             cores: (N, ..., K), one answer a window.
-            first: number of the series' first sample, as it was cut.
+            first: number of the first sample that the first window answers for.
             length: T.
 
         Returns:

@@ -19,10 +19,15 @@ from energy_dissagregation_mlops.inference.summary import Summary
 from energy_dissagregation_mlops.vocabulary import FloatArray
 
 MARGIN, CORE = 3, 8
-ALIGNMENTS = st.sampled_from([None, 1, 2, 4])
+Windows = tuple[
+    int | None, bool
+]  # by how many samples they may be moved, and whether they may have any length
+FIXED: Windows = (None, False)
+WINDOWS = st.sampled_from([FIXED, (1, False), (2, False), (4, False), (1, True), (2, True)])
 
 
-def card(*, max_power: float = 3000.0, alignment: int | None = None) -> Card:
+def card(*, max_power: float = 3000.0, windows: Windows = FIXED) -> Card:
+    alignment, any_length = windows
     known = [
         ApplianceCard(
             name=name,
@@ -37,7 +42,8 @@ def card(*, max_power: float = 3000.0, alignment: int | None = None) -> Card:
     ]
     return Card(
         name="fake", version="1", network="fake", network_options={}, num_weights=0, window_length=CORE + 2 * MARGIN, margin=MARGIN,
-        alignment=alignment, sample_period=60, max_gap=180, mains_scale=1, appliances=tuple(known), houses=(), attributions=(),
+        alignment=alignment, any_length=any_length, sample_period=60, max_gap=180, mains_scale=1,
+        appliances=tuple(known), houses=(), attributions=(),
         input_statistics=InputStatistics(quantiles={}, histogram_edges=(), histogram=(), missing_share=0),
         training={}, git_commit=None, package_version="0", seed=0, created="2026-01-01T00:00:00Z",
     )  # fmt: skip
@@ -57,15 +63,13 @@ def moving_mean(mains: FloatArray) -> Answer:
     length=st.integers(1, 70),
     first=st.integers(0, 40),
     cuts=st.lists(st.integers(0, 70), max_size=5),
-    alignment=ALIGNMENTS,
+    windows=WINDOWS,
 )
-def test_blocks_change_nothing(
-    seed: int, length: int, first: int, cuts: list[int], alignment: int | None
-) -> None:
+def test_blocks_change_nothing(seed: int, length: int, first: int, cuts: list[int], windows: Windows) -> None:
     rng = np.random.default_rng(seed)
     mains = rng.uniform(0, 3000, length).astype(np.float32)
     mains[rng.uniform(size=length) < 0.1] = np.nan
-    disaggregator = Disaggregator(card(alignment=alignment), moving_mean)
+    disaggregator = Disaggregator(card(windows=windows), moving_mean)
     whole = disaggregator.disaggregate(mains, start=first * 60.0)
     assert whole.start == first * 60
     parts = list(
@@ -77,10 +81,10 @@ def test_blocks_change_nothing(
     np.testing.assert_array_equal(whole.mains, mains)
 
 
-@given(seed=st.integers(0, 50), skip=st.integers(1, 30), alignment=ALIGNMENTS)
-def test_answers_do_not_depend_on_where_a_file_begins(seed: int, skip: int, alignment: int | None) -> None:
+@given(seed=st.integers(0, 50), skip=st.integers(1, 30), windows=WINDOWS)
+def test_answers_do_not_depend_on_where_a_file_begins(seed: int, skip: int, windows: Windows) -> None:
     mains = np.random.default_rng(seed).uniform(0, 3000, 80).astype(np.float32)
-    disaggregator = Disaggregator(card(alignment=alignment), moving_mean)
+    disaggregator = Disaggregator(card(windows=windows), moving_mean)
     whole = disaggregator.disaggregate(mains, start=600.0)
     late = disaggregator.disaggregate(mains[skip:], start=600.0 + 60 * skip)
     np.testing.assert_array_equal(late.power[:, MARGIN:], whole.power[:, skip + MARGIN :])
@@ -131,10 +135,10 @@ def test_runs_that_share_a_pool_come_back_in_their_order() -> None:
     np.testing.assert_array_equal(shared.power, alone.power)
 
 
-@pytest.mark.parametrize("alignment", [None, 4])
-def test_the_runs_of_a_long_series_leave_no_seams(alignment: int | None) -> None:
+@pytest.mark.parametrize("windows", [FIXED, (4, False), (2, True)])
+def test_the_runs_of_a_long_series_leave_no_seams(windows: Windows) -> None:
     mains = np.random.default_rng(0).uniform(0, 3000, 50_000).astype(np.float32)
-    disaggregator = Disaggregator(card(alignment=alignment), moving_mean)
+    disaggregator = Disaggregator(card(windows=windows), moving_mean)
     whole = disaggregator.disaggregate(mains, start=660.0)
     pieces = list(disaggregator.stream(np.split(mains, range(700, 50_000, 700)), start=660.0))
     assert [piece.start for piece in pieces[1:]] == [
@@ -156,15 +160,31 @@ def test_what_fits_into_a_core_is_one_window_where_windows_may_be_moved(
         seen.append(len(mains))
         return moving_mean(mains)
 
-    disaggregator = Disaggregator(card(alignment=alignment), counting)
+    disaggregator = Disaggregator(card(windows=(alignment, False)), counting)
     for first in range(20):
         disaggregator.disaggregate(np.ones(CORE, np.float32), start=first * 60.0)
     assert max(seen) == most
     assert seen.count(1) == {None: 3, 4: 5, 1: 20}[alignment]  # those that begin where a window may
 
 
-def test_a_series_of_nothing_gives_nothing() -> None:
-    found = Disaggregator(card(), moving_mean).disaggregate(np.empty(0, np.float32), start=0.0)
+@pytest.mark.parametrize(("length", "shapes"), [(1, {(1, 8)}), (50, {(1, 58)}), (40_000, {(1, 13_340)})])
+def test_windows_of_any_length_are_as_few_as_may_be_and_no_longer_than_they_must(
+    length: int, shapes: set[tuple[int, int]]
+) -> None:
+    seen = []
+
+    def counting(mains: FloatArray) -> Answer:
+        seen.append(mains.shape)
+        return moving_mean(mains)
+
+    disaggregator = Disaggregator(card(windows=(2, True)), counting)
+    disaggregator.disaggregate(np.ones(length, np.float32), start=60.0)  # a window begins a sample before
+    assert set(seen) == shapes
+
+
+@pytest.mark.parametrize("windows", [FIXED, (2, True)])
+def test_a_series_of_nothing_gives_nothing(windows: Windows) -> None:
+    found = Disaggregator(card(windows=windows), moving_mean).disaggregate(np.empty(0, np.float32), start=0.0)
     assert found.power.shape == (2, 0)
 
 

@@ -35,7 +35,7 @@ def test_the_build_for_gpus_computes_there_in_full_precision_and_else_on_the_cpu
     loaded = []
     monkeypatch.setattr(runtimes, "_DRIVER", None)  # this process itself: it can be loaded
     monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: loaded.append(True))
-    assert runtimes._providers() == [(CUDA, {"use_tf32": "0"}), CPU]
+    assert runtimes._providers() == [(CUDA, {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}), CPU]
     assert loaded == [True]
 
 

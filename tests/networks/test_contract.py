@@ -50,9 +50,9 @@ def cached(name: str) -> Network:
     return alive(small(name))
 
 
-def mains_for(network: Network, *, num_windows: int = 2, seed: int = 0) -> Tensor:
+def mains_for(network: Network, *, num_windows: int = 2, seed: int = 0, length: int | None = None) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
-    return 3000 * torch.rand(num_windows, network.window_length, generator=generator)
+    return 3000 * torch.rand(num_windows, length or network.window_length, generator=generator)
 
 
 def test_every_network_has_a_small_form_here() -> None:
@@ -136,6 +136,21 @@ def test_an_answer_does_not_depend_on_where_its_window_starts(name: str) -> None
     assert shared > 0
     torch.testing.assert_close(power[0, :, shift:], power[1, :, :shared])
     torch.testing.assert_close(on_logit[0, :, shift:], on_logit[1, :, :shared])
+
+
+@pytest.mark.parametrize("name", [name for name, kind in NETWORKS.items() if kind.any_length])
+@pytest.mark.parametrize("steps", [1, 2, 40])
+def test_a_window_of_any_aligned_length_is_answered_as_it_is_within_a_longer_one(
+    name: str, steps: int
+) -> None:
+    network = cached(name)
+    assert network.local
+    core = steps * network.alignment
+    mains = mains_for(network, length=2 * network.margin + core + network.alignment)
+    whole = network(mains)
+    assert whole.power.shape == (2, len(APPLIANCES), core + network.alignment)
+    for found, expected in zip(network(mains[:, network.alignment :]), whole, strict=True):
+        torch.testing.assert_close(found, expected[:, :, network.alignment :], rtol=1e-5, atol=1e-3)
 
 
 def test_a_batch_answers_as_its_windows_do_alone(network: Network) -> None:

@@ -39,9 +39,10 @@ class Disaggregator:
         self.card = card
         self._pool = pool
         self._runtime = runtime
-        self._framing = Framing(
-            window_length=card.window_length, margin=card.margin, alignment=card.alignment
-        )
+        self.framing = Framing(
+            window_length=card.window_length, margin=card.margin, alignment=card.alignment,
+            longest=max(SAMPLES_PER_RUN, card.window_length) if card.any_length else None,
+        )  # fmt: skip
         self._heating = Heating(card.sample_period)
         self._endless = EndlessHeat.of(card)
         self.calibrated = Calibrated.of(card)  # None for a bundle without calibration
@@ -86,11 +87,10 @@ class Disaggregator:
             mains: (T,) W on the bundle's grid, NaN where missing.
             start: s since 1970, a whole multiple of the bundle's period: start of the first sample.
         """
-        since_1970 = round(start / self.card.sample_period)
-        first = self._framing.numbered(since_1970)
+        first = round(start / self.card.sample_period)
         heating = self._heating.of(mains)
         rest = mains - heating if heating.any() else mains
-        answer = self._unanswered(rest, since_1970)
+        answer = self._unanswered(rest, first)
         self._answer(answer, rest, first, first)
         return given_back(self._endless.without(answer), mains, heating)
 
@@ -110,19 +110,17 @@ class Disaggregator:
         return map(aside.given_back, self._endless.without_in(self._streamed(rest, start)))
 
     def _streamed(self, blocks: Iterable[FloatArray], start: float) -> Iterator[Disaggregation]:
-        core, margin = self._framing.core, self._framing.margin
-        since_1970 = round(start / self.card.sample_period)
-        held_from = done = first = self._framing.numbered(since_1970)
+        core, margin = self.framing.core, self.framing.margin
+        held_from = done = round(start / self.card.sample_period)
         held = np.empty(0, np.float32)
         for block in _and_the_end(blocks):
             if block is not None:
                 held = np.concatenate([held, block])
             end = held_from + len(held)
-            stop = end if block is None else (end - margin) // core * core
+            first_core = done - self.framing.lead(done)
+            stop = end if block is None else end - margin - (end - margin - first_core) % core
             if stop > done:
-                answer = self._unanswered(
-                    held[done - held_from : stop - held_from], since_1970 + done - first
-                )
+                answer = self._unanswered(held[done - held_from : stop - held_from], done)
                 self._answer(answer, held, held_from, done)
                 yield answer
                 done = stop
@@ -131,9 +129,11 @@ class Disaggregator:
 
     def _answer(self, whole: Disaggregation, held: FloatArray, held_from: int, begin: int) -> None:
         """Take the mains of an answer apart, whose first sample is numbered so, with what is held around it as context."""
-        framing, length = self._framing, len(whole.mains)
-        first = begin // framing.core - held_from // framing.core
-        windows = framing.cut(held, first=held_from)[first : first + framing.num_windows(length, first=begin)]
+        length = len(whole.mains)
+        if not length:
+            return
+        framing = self.framing.fitted(length, first=begin)
+        windows = framing.cut(held, first=held_from, begin=begin, length=length)
         per_run = max(1, SAMPLES_PER_RUN // framing.window_length)
         lead = framing.lead(begin)
 
@@ -144,7 +144,7 @@ class Disaggregator:
             joined = (framing.join(cores, first=begin + at, length=end - at) for cores in answer)
             self._write(Answer(*joined), whole, at)
 
-        numbers = range(0, len(windows) if length else 0, per_run)
+        numbers = range(0, len(windows), per_run)
         compute = map if self._pool is None or len(numbers) == 1 else self._pool.map
         for _ in compute(run, numbers):
             pass

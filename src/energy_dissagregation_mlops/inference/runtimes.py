@@ -26,6 +26,11 @@ from energy_dissagregation_mlops.errors import BundleError, one_line
 from energy_dissagregation_mlops.vocabulary import FloatArray
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+_ON_THE_GPU = {
+    "use_tf32": "0",  # its ten bits would not give the answers that were evaluated
+    # Else every length of a series that is new tries all ways to convolve (microsoft/onnxruntime#6978).
+    "cudnn_conv_algo_search": "HEURISTIC",
+}
 _DRIVER = "libcuda.so.1"  # of the host: its container toolkit lays it into a container that was given a GPU
 
 _logger = logging.getLogger(__name__)
@@ -77,7 +82,7 @@ def _providers() -> list[str | tuple[str, dict[str, str]]]:
     if _CUDA not in ort.get_available_providers() or not _has_driver():
         return [_CPU]
     ort.preload_dlls()  # CUDA's libraries come as wheels, where no loader looks
-    return [(_CUDA, {"use_tf32": "0"}), _CPU]  # its ten bits would not give the answers that were evaluated
+    return [(_CUDA, _ON_THE_GPU), _CPU]
 
 
 @cache

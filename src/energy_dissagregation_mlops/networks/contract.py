@@ -43,6 +43,10 @@ class Network(nn.Module, ABC):
 
     local: ClassVar[bool] = True  # whether an answer depends on nothing beyond the margin around it
 
+    any_length: ClassVar[bool] = (
+        False  # whether it serves windows of other aligned lengths as well; a local one alone
+    )
+
     mains_scale: Tensor  # () W
     power_scale: Tensor  # (A,) W
     gate_shift: Tensor  # (A,) log odds, which a gated network takes off its on_logit where it serves

@@ -119,6 +119,7 @@ class GatedUnet(Network):
 
     name: ClassVar[str] = "gated_unet"
     gated: ClassVar[bool] = True
+    any_length: ClassVar[bool] = True
 
     def __init__(self, appliances: tuple[str, ...], config: Config) -> None:
         super().__init__(
@@ -162,7 +163,7 @@ class GatedUnet(Network):
         sixteenth = self.blocks(F.relu(self.down(quarter)))
         seen = self.after(F.relu(quarter + _finer(self.up(sixteenth))))
         mixed = F.relu(self.mix(F.relu(full + _finer(self.last(seen)))))
-        core = mixed[:, :, :, self.margin : self.margin + self.core]
+        core = mixed[:, :, :, self.margin : mixed.shape[-1] - self.margin]
         on_logit = self.gate(core).squeeze(2)
         power = _squareplus(self.level(core).squeeze(2)) * self.power_scale[:, None]
         return Output(power, on_logit)

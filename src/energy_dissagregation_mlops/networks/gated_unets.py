@@ -36,6 +36,7 @@ class GatedUnets(Network):
 
     name: ClassVar[str] = "gated_unets"
     gated: ClassVar[bool] = True
+    any_length: ClassVar[bool] = True
 
     def __init__(self, appliances: tuple[str, ...], config: Config) -> None:
         each = gated_unet.Config(

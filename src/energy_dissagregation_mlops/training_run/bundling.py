@@ -99,8 +99,8 @@ def _card(run: PreparedRun, fitted: Fitted, *, version: str) -> Card:
         network=network.name, network_options=_finite(network.options),
         num_weights=sum(weight.numel() for weight in network.parameters()),
         window_length=network.window_length, margin=network.margin,
-        alignment=network.alignment if network.local else None, sample_period=config.sample_period,
-        max_gap=max(float(house.manifest.configuration["max_gap"] or 0) for house in houses),
+        alignment=network.alignment if network.local else None, any_length=network.any_length,
+        sample_period=config.sample_period, max_gap=max(float(house.manifest.configuration["max_gap"] or 0) for house in houses),
         mains_scale=float(network.mains_scale),
         appliances=tuple(
             _appliance_card(each, houses, float(scale))
