@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import reduce
 from typing import Annotated, ClassVar, Self
 
 import torch
@@ -65,5 +66,6 @@ class GatedUnets(Network):
     def forward(self, mains: Tensor) -> Output:
         """Answer for the middle of each window: mains (N, L) W, power and on_logit (N, A, K)."""
         answers = [member.unguarded(mains) for member in self.members]  # type: ignore[operator]
-        power, on_logit = (torch.stack(parts).mean(dim=0) for parts in zip(*answers, strict=True))
+        # A sum is a tenth of what ONNX Runtime takes for a mean over a stack.
+        power, on_logit = (reduce(torch.add, parts) / len(parts) for parts in zip(*answers, strict=True))
         return said(self, Output(power, on_logit))
