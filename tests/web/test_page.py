@@ -448,6 +448,12 @@ def test_an_energy_is_as_fine_as_its_range_and_uses_of_years_have_a_year(sample)
     assert found["began"] == ["Tue 14 Nov, 22:13", "14 Nov 2023, 22:13"]
 
 
+def test_small_shares_are_equally_fine(sample) -> None:
+    module = "async shares => shares.map((await import('/static/js/format.js')).percent)"
+    shares = [0, 0.06, 0.097, 0.68, 0.998, 1]
+    assert sample.evaluate(module, shares) == ["0%", "6.0%", "9.7%", "68%", "99.8%", "100%"]
+
+
 def test_too_large_and_empty_files_are_refused_before_they_are_sent(open_page, tmp_path: Path) -> None:
     page = open_page()
     path = tmp_path / "large.csv"

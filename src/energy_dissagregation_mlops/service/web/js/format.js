@@ -60,8 +60,9 @@ export function roundWatts(value, top) {
 
 /** @param {number} value from 0 to 1 */
 export function percent(value) {
-  const digits = value > 0.995 && value < 1 ? 1 : value < 0.1 ? 1 : 0;
-  return number(value, { style: "percent", maximumFractionDigits: digits });
+  const small = value > 0 && value < 0.1;
+  const digits = small || (value > 0.995 && value < 1) ? 1 : 0;
+  return number(value, { style: "percent", minimumFractionDigits: small ? 1 : 0, maximumFractionDigits: digits });
 }
 
 /** @param {number} value @param {string} currency ISO 4217, or "" for a bare number */
