@@ -73,24 +73,79 @@ SEVERAL = (
     "sensor.grid_power,5,2024-01-01T00:00:00Z\n"
     "sensor.grid_power,7,2024-01-01T00:01:00Z\n"
     "sensor.kettle_power,15,2024-01-01T00:02:00Z\n"
+    "sensor.kettle_power,16,2024-01-01T00:03:00Z\n"
 )
 
 
-def test_several_meters_one_under_the_other_are_listed() -> None:
-    with pytest.raises(DataError, match=r"2 meters .*sensor\.grid_power, sensor\.kettle_power.*name the one"):
-        opened(SEVERAL)
+def test_of_several_meters_one_under_the_other_names_tell_the_mains_and_appliances() -> None:
+    meter = opened(SEVERAL)
+    assert [(each.name, [one.key for one in each.channels]) for each in meter.meters] == [
+        ("mains", ["sensor.grid_power"]),
+        ("kettle", ["sensor.kettle_power"]),
+    ]
+    assert watts(meter) == [5.0, 7.0]
+    assert [power for part in meter.read("sensor.kettle_power") for power in part.power] == [15.0, 16.0]
 
 
-def test_one_of_several_meters_is_read_when_it_is_named() -> None:
-    assert watts(opened(SEVERAL, mains="sensor.grid_power")) == [5.0, 7.0]
+def test_several_meters_whose_names_leave_a_doubt_are_listed() -> None:
+    text = SEVERAL.replace("grid", "upstairs").replace("kettle", "downstairs")
+    with pytest.raises(
+        DataError,
+        match=r"2 meters .*sensor\.downstairs_power, sensor\.upstairs_power.*name the one .*or several",
+    ):
+        opened(text)
+    assert watts(opened(text, mains="sensor.upstairs_power")) == [5.0, 7.0]
+
+
+PHASES = "entity_id,state,last_changed\n" + "".join(
+    f"sensor.em_phase_{phase}_power,{100 * row + number},2024-01-01T00:00:{10 * number:02}.{row}Z\n"
+    for row, phase in enumerate("abc", 1)
+    for number in range(6)
+)
+
+
+@pytest.mark.parametrize("mains", [None, ",".join(f"sensor.em_phase_{phase}_power" for phase in "abc")])
+def test_phases_one_under_the_other_are_the_mains_together(mains: str | None) -> None:
+    meter = opened(PHASES, mains=mains)
+    (found,) = meter.meters
+    assert [one.key for one in found.channels] == [f"sensor.em_phase_{phase}_power" for phase in "abc"]
+    for row, channel in enumerate(found.channels, 1):
+        power = [float(watt) for part in meter.read(channel.key) for watt in part.power]
+        assert power == [100.0 * row + number for number in range(6)]
+    notes = meter.remarks.notes
+    assert notes == (
+        () if mains else (
+            "The mains is the sum of 3 meters: sensor.em_phase_a_power, sensor.em_phase_b_power, "
+            "sensor.em_phase_c_power. If it is not, name its meter.",
+        )
+    )  # fmt: skip
+
+
+def test_a_meters_counter_is_known_though_its_rows_stand_far_below_anothers() -> None:
+    rows = [
+        f"{meter},{1_700_000_000 + 60 * n},{value(n)}\n"
+        for meter, value in (
+            ("sensor.garden_energy", lambda n: n % 7),
+            ("sensor.grid_energy", lambda n: 5000 + n),
+        )
+        for n in range(12_000)
+    ]
+    meter = opened("entity_id,time,kWh\n" + "".join(rows))
+    assert str(meter.layout).splitlines()[-1] == "mains: 'sensor.grid_energy', counter in kWh"
+    assert "every 60 s" in str(meter.layout)
+
+
+def test_a_persons_own_word_makes_a_meter_an_appliances() -> None:
+    meter = opened(SEVERAL, mains="sensor.grid_power", appliances=(("microwave", "sensor.kettle_power"),))
+    assert [each.name for each in meter.meters] == ["mains", "microwave"]
 
 
 @pytest.mark.parametrize(
     ("column", "first", "second"),
     [
-        ("Device ID", "main", "plug"),
-        ("Meter", "main", "plug"),
-        ("name", "main", "plug"),
+        ("Device ID", "attic", "cellar"),
+        ("Meter", "attic", "cellar"),
+        ("name", "attic", "cellar"),
         ("meter_id", "1200", "1300"),
         ("MPAN", "1200", "1300"),
     ],

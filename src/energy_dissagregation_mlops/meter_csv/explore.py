@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import chain
 from zoneinfo import available_timezones
 
 import numpy as np
 
+from energy_dissagregation_mlops.appliances import appliance
 from energy_dissagregation_mlops.errors import DataError
 from energy_dissagregation_mlops.meter_csv import sniff
 from energy_dissagregation_mlops.meter_csv.cells import DoubleArray, Rows, numbers, split
-from energy_dissagregation_mlops.meter_csv.columns import Columns, Form, Unit, named, units_beside
+from energy_dissagregation_mlops.meter_csv.columns import (
+    Columns,
+    Form,
+    Unit,
+    appliance_of,
+    listed,
+    mains_of,
+    named,
+    units_beside,
+)
 from energy_dissagregation_mlops.meter_csv.layout import Dialect, Layout, Series
 from energy_dissagregation_mlops.meter_csv.source import Source
 from energy_dissagregation_mlops.meter_csv.times import moments
@@ -21,7 +32,8 @@ from energy_dissagregation_mlops.meter_csv.zones import zone
 from energy_dissagregation_mlops.vocabulary import MAINS, BoolArray
 
 _SAMPLE_BYTES = 1 << 18
-_MAX_ENTITIES = 12
+_MAX_METERS = 12  # listed
+_ENOUGH = 100  # rows of a meter, to see how it moves
 # In the header of times; "UTC+02:00" and "GMT/BST" are others.
 _UTC = re.compile(r"(?<![^\W_])(utc|gmt)(?!\s*[+/-]|[^\W_])", re.IGNORECASE)
 
@@ -39,17 +51,11 @@ def explore(source: Source, columns: Columns) -> Layout:
     encoding = _encoding(block)
     sample = sniff.sample_of(block.decode(encoding, "replace"), encoding, columns, source.where)
     time = sniff.find_time(sample, columns, source.where)
-    entity_column = sniff.find_entity(sample)
-    entity = None
-    if entity_column is not None:
-        entity, columns = _entity(source, sample.dialect, entity_column, columns)
-    taken = {*time, *(() if entity_column is None else (entity_column,))}
-    appliances = sniff.find_appliances(sample, columns, taken)
-    taken |= {index for _, index in appliances}
-    label = None if entity is None else entity[1]
-    mains = sniff.find_mains(sample, columns, taken, source.where)
-    series = [sniff.series(MAINS, index, sample, columns, label) for index in mains]
-    series += [sniff.series(name, index, sample, columns) for name, index in appliances]
+    meter_column = sniff.find_meters(sample)
+    if meter_column is None:
+        series = _side_by_side(sample, columns, set(time), source.where)
+    else:
+        series = _one_under_the_other(source, sample, columns, {*time, meter_column}, meter_column)
     header = sample.dialect.header
     layout = Layout(
         dialect=sample.dialect,
@@ -59,13 +65,13 @@ def explore(source: Source, columns: Columns) -> Layout:
         day_first=_day_first(source, sample.dialect, time[0], columns),
         newest_first=False,
         sample_period=0.0,
-        series=tuple(series),
+        series=series,
         serial=sample.is_serial(time[0]),
         missing=_missing(sample, columns),
-        entity=entity,
+        meter_column=meter_column,
     )
     rows = split(block, sample.dialect.delimiter)
-    return _with_steps(layout, rows, columns, source.where)
+    return _with_steps(layout, source, rows, columns)
 
 
 def _encoding(block: bytes) -> str:
@@ -96,25 +102,72 @@ def _all_rows(source: Source, dialect: Dialect) -> Iterator[Rows]:
     return (split(block, dialect.delimiter) for block in source.blocks())
 
 
-def _entity(
-    source: Source, dialect: Dialect, index: int, columns: Columns
-) -> tuple[tuple[int, str], Columns]:
-    """The one meter that is in the file, or that the person means by naming it as the mains."""
+def _side_by_side(
+    sample: sniff.Sample, columns: Columns, taken: set[int], where: str, meter: str | None = None
+) -> tuple[Series, ...]:
+    """The columns of the mains and of appliances, of one meter's rows where there are others' too."""
+    appliances = sniff.find_appliances(sample, columns, taken)
+    mains = sniff.find_mains(sample, columns, taken | {index for _, index in appliances}, where)
+    found = [(MAINS, index) for index in mains] + appliances
+    return tuple(sniff.series(name, index, sample, columns, meter=meter) for name, index in found)
+
+
+def _one_under_the_other(
+    source: Source, sample: sniff.Sample, columns: Columns, taken: set[int], index: int
+) -> tuple[Series, ...]:
+    """The columns of the mains' meters and of appliances' meters, in these meters' rows.
+
+    Raises:
+        DataError: there are several, and none or more than one could be the mains.
+        UnknownNameError: the person named a column that is not there.
+    """
+    names, where = _meters(source, sample.dialect, index), source.where
+    said = [] if columns.mains is None else [name for name in listed(columns.mains, names) if name in names]
+    columns = replace(columns, mains=None) if said else columns
+    if len(names) == 1:
+        return _side_by_side(sample, columns, taken, where, names[0])
+    appliances, columns = _appliances_among(names, columns)
+    mains = said or _mains_among([name for name in names if name not in dict(appliances)], names, where)
+    found = [one for meter in mains for one in _side_by_side(sample, columns, taken, where, meter)]
+    found += [
+        sniff.series(known, found[0].index, sample, columns, meter=name)
+        for name, known in appliances
+        if name not in mains
+    ]
+    if len({one.index for one in found}) == 1:
+        return tuple(replace(one, column=one.meter or one.column) for one in found)
+    return tuple(replace(one, column=f"{one.meter} {one.column}") for one in found)
+
+
+def _meters(source: Source, dialect: Dialect, index: int) -> list[str]:
+    """The meters that stand one under the other, in order of their names."""
     names: set[str] = set()
     for number, rows in enumerate(_all_rows(source, dialect)):
         cells = rows.cells(index)
         cells = cells.take(np.arange(dialect.first_line - 1, len(rows))) if number == 0 else cells
         names |= {name.decode(dialect.encoding, "replace") for name in np.unique(cells.strings()).tolist()}
-    found = sorted(names - {""})
-    if columns.mains in found:
-        return (index, columns.mains), replace(columns, mains=None)
-    if len(found) == 1:
-        return (index, found[0]), columns
-    listed = ", ".join(found[:_MAX_ENTITIES]) + (", ..." if len(found) > _MAX_ENTITIES else "")
-    raise DataError(
-        f"{source.where}: {len(found)} meters stand one under the other ({listed}); "
-        "name the one that is the mains as the mains column"
-    )
+    return sorted(names - {""})
+
+
+def _appliances_among(names: list[str], columns: Columns) -> tuple[list[tuple[str, str]], Columns]:
+    """Meters and the appliances that they are of, by name or as the person says, and what else is said."""
+    if not columns.appliances:
+        return [(name, known) for name in names if (known := appliance_of(name))], columns
+    beside = tuple((name, column) for name, column in columns.appliances if column not in names)
+    said = [(column, appliance(name).name) for name, column in columns.appliances if column in names]
+    return said, replace(columns, appliances=beside)
+
+
+def _mains_among(open_: list[str], names: list[str], where: str) -> list[str]:
+    """The meter of the mains, or of each of its phases, by its name."""
+    try:
+        return mains_of(open_, names, where)
+    except DataError:
+        listing = ", ".join(names[:_MAX_METERS]) + (", ..." if len(names) > _MAX_METERS else "")
+        raise DataError(
+            f"{where}: {len(names)} meters stand one under the other ({listing}); name the one that is the mains "
+            "as the mains column, or several, with commas between, to be added up"
+        ) from None
 
 
 def _day_first(source: Source, dialect: Dialect, index: int, columns: Columns) -> bool:
@@ -165,8 +218,19 @@ def steps_of(time: DoubleArray) -> tuple[bool, float]:
     return bool((steps < 0).sum() > (steps > 0).sum()), period
 
 
-def _check_one_meter(layout: Layout, rows: Rows, chosen: BoolArray, times: list[float], where: str) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """Rows of a file that show how a series moves."""
+
+    rows: Rows
+    chosen: BoolArray  # (R,) those of the series that have a time
+    time: DoubleArray  # of these, s, as if clocks never changed
+    value: DoubleArray
+
+
+def _check_one_meter(layout: Layout, seen: _Seen, where: str) -> None:
     """Refuse repeated times, more than an autumn night's, that a column of few names tells apart."""
+    rows, chosen, times = seen.rows, seen.chosen, seen.time.tolist()
     used = {*layout.time, *(one.index for one in layout.series)}
     for index, column in enumerate(layout.dialect.header):
         if index in used or len(set(times)) * 1.5 >= len(times):
@@ -176,32 +240,41 @@ def _check_one_meter(layout: Layout, rows: Rows, chosen: BoolArray, times: list[
             raise DataError(f"{where}: rows of one time differ by column {column!r}: keep those of one meter")
 
 
-def _with_steps(layout: Layout, rows: Rows, columns: Columns, where: str) -> Layout:
+def _with_steps(layout: Layout, source: Source, first: Rows, columns: Columns) -> Layout:
     """The layout with what only the order and distance of rows show: direction, period, counters."""
-    chosen = np.arange(1, len(rows) + 1) >= layout.dialect.first_line
-    if layout.entity is not None:
-        name = layout.entity[1].encode(layout.dialect.encoding)
-        chosen &= rows.cells(layout.entity[0]).strings() == name
-    found = moments(rows, layout)
-    time = found.local - np.nan_to_num(found.ahead)
-    chosen &= ~np.isnan(time)
-    newest_first, period = steps_of(time[chosen])
-    _check_one_meter(layout, rows, chosen, time[chosen].tolist(), where)
-
-    decimal = layout.dialect.decimal
-    values = [
-        numbers(rows.cells(one.index), decimal, units_beside(one.unit)).value[chosen] for one in layout.series
-    ]
+    where = source.where
+    seen = [_first_seen(one, layout, source, first) for one in layout.series]
+    mains = seen[0]
+    newest_first, period = steps_of(mains.time)
+    _check_one_meter(layout, mains, where)
 
     def settled(one: Series, found: DoubleArray) -> Series:
         known = columns.unit is not None or one.unit is not Unit.W or named(one.column).unit is not None
         form = sniff.form_of(one, found[::-1] if newest_first else found, unit_known=known, where=where)
         return replace(one, form=form)
 
-    series = tuple(settled(one, found) for one, found in zip(layout.series, values, strict=True))
-    series = sniff.with_still_counters(series, values, period=period)
+    series = tuple(settled(one, each.value) for one, each in zip(layout.series, seen, strict=True))
+    series = sniff.with_still_counters(series, [each.value for each in seen], period=period)
     if period == 0 and any(one.form is Form.INTERVAL for one in series):
         raise DataError(
             f"{where}: expected a series of readings, found one row with a time; give a longer file"
         )
     return replace(layout, newest_first=newest_first, sample_period=period, series=series)
+
+
+def _first_seen(one: Series, layout: Layout, source: Source, first: Rows) -> _Seen:
+    """Rows that show how a series moves: the file's first or, of a meter whose rows stand further below, these."""
+    dialect, best = layout.dialect, None
+    for rows in chain([first], _all_rows(source, dialect) if one.meter is not None else ()):
+        found = moments(rows, layout)
+        time = found.local - np.nan_to_num(found.ahead)
+        chosen = layout.rows_of(one, rows) & ~np.isnan(time)
+        if one.meter is None:  # a header names none either
+            chosen &= np.arange(1, len(rows) + 1) >= dialect.first_line
+        if best is None or chosen.sum() > len(best.time):
+            value = numbers(rows.cells(one.index), dialect.decimal, units_beside(one.unit)).value
+            best = _Seen(rows=rows, chosen=chosen, time=time[chosen], value=value[chosen])
+        if len(best.time) >= _ENOUGH:
+            break
+    assert best is not None
+    return best

@@ -1,11 +1,17 @@
-"""What was found out about a file before its readings are read: a record that can be shown."""
+"""What was found out about a file before its readings are read: a record that can be shown.
+
+Shapes: R rows of a block.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from energy_dissagregation_mlops.meter_csv.cells import Rows
 from energy_dissagregation_mlops.meter_csv.columns import Form, Unit
-from energy_dissagregation_mlops.vocabulary import MAINS, Channel, Meter, Quantity
+from energy_dissagregation_mlops.vocabulary import MAINS, BoolArray, Channel, Meter, Quantity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,11 +19,12 @@ class Series:
     """One column of power or energy."""
 
     name: str  # MAINS or an appliance's name
-    column: str
+    column: str  # what it is called: its column or, of several meters one under the other, its meter
     index: int
     unit: Unit
     form: Form
     quantity: Quantity
+    meter: str | None = None  # whose rows alone it is read from, where rows say which meter they are of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +52,7 @@ class Layout:
     in_utc: bool = False  # the header says so of times that name no zone
     serial: bool = False  # times are days as a spreadsheet counts them
     missing: int | None = None  # a column that flags rows as missing
-    entity: tuple[int, str] | None = None  # of several meters one under the other: the column, and which
+    meter_column: int | None = None  # says which meter a row is of
 
     @property
     def channels(self) -> tuple[Channel, ...]:
@@ -61,6 +68,13 @@ class Layout:
             Meter(name=name, channels=tuple(channel for one, channel in paired if one.name == name))
             for name in names
         )
+
+    def rows_of(self, one: Series, rows: Rows) -> BoolArray:
+        """(R,) which rows are those of a series' meter."""
+        if one.meter is None or self.meter_column is None:
+            return np.ones(len(rows), np.bool_)
+        found: BoolArray = rows.cells(self.meter_column).strings() == one.meter.encode(self.dialect.encoding)
+        return found
 
     def __str__(self) -> str:
         dialect, names = self.dialect, self.dialect.header

@@ -113,10 +113,7 @@ class MeterCsv:
         number = np.arange(rows.first_line, rows.first_line + len(rows))
         filled = (rows.cells(self.layout.time[0]).length > 0) | (rows.cells(series.index).length > 0)
         chosen: BoolArray = (number >= first_line) & filled
-        if self.layout.entity is not None:
-            index, name = self.layout.entity
-            chosen &= rows.cells(index).strings() == name.encode(self.layout.dialect.encoding)
-        return chosen
+        return chosen & self.layout.rows_of(series, rows)
 
     def _flagged(self, rows: Rows) -> BoolArray:
         if self.layout.missing is None:

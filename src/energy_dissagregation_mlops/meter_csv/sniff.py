@@ -269,7 +269,7 @@ def find_time(sample: Sample, columns: Columns, where: str) -> tuple[int, ...]:
     raise DataError(f"{where}: no usable timestamp column among {names}; row: {row!r}; expected {TIME_FORMS}")
 
 
-def find_entity(sample: Sample) -> int | None:
+def find_meters(sample: Sample) -> int | None:
     """The column that says which meter a row is of, in a file with several one under the other."""
     names = [re.sub(r"\W", "_", name.lower()) for name in sample.dialect.header]
     for index, name in enumerate(names):
@@ -313,14 +313,18 @@ def find_appliances(sample: Sample, columns: Columns, taken: set[int]) -> list[t
     return found
 
 
-def series(name: str, index: int, sample: Sample, columns: Columns, label: str | None = None) -> Series:
-    """A column with the unit that the person, its header or its cells say; W otherwise."""
-    column = sample.dialect.header[index]
-    about = named(f"{label or ''} {column}")
+def series(
+    name: str, index: int, sample: Sample, columns: Columns, *, column: str | None = None, meter: str | None = None
+) -> Series:  # fmt: skip
+    """A column, or a meter's rows of it, with the unit that the person, their names or its cells say; W otherwise."""
+    header = sample.dialect.header[index]
+    about = named(f"{meter or ''} {header}")
     first, second = (columns.unit, about.unit) if name == MAINS else (about.unit, columns.unit)
     unit = first or second or sample.unit(index) or Unit.W
     form = Form.INTERVAL if unit.is_energy else Form.POWER
-    return Series(name=name, column=column, index=index, unit=unit, form=form, quantity=about.quantity)
+    return Series(
+        name=name, column=column or header, index=index, unit=unit, form=form, quantity=about.quantity, meter=meter
+    )  # fmt: skip
 
 
 def form_of(series: Series, values: DoubleArray, *, unit_known: bool, where: str) -> Form:

@@ -115,13 +115,13 @@ def remarks(layout: Layout, tallies: Mapping[str, Tally], *, guessed: bool) -> R
     columns = [one.column for one in layout.series if one.name == MAINS]
     read = [tallies[column] for column in columns if column in tallies]
     steps = [one.energy_step for one in read if one.energy_step is not None]
-    notes = [_sum_note(columns)] if guessed and len(columns) > 1 else []
+    what = "column" if layout.meter_column is None else "meter"
+    notes = [_sum_note(columns, what)] if guessed and len(columns) > 1 else []
     return Remarks(notes=(*notes, *_notes(read)), energy_step=max(steps, default=None))
 
 
-def _sum_note(columns: Sequence[str]) -> str:
-    listed = ", ".join(columns)
-    return f"The mains is the sum of {len(columns)} columns: {listed}. If it is not, name its column."
+def _sum_note(names: Sequence[str], what: str) -> str:
+    return f"The mains is the sum of {len(names)} {what}s: {', '.join(names)}. If it is not, name its {what}."
 
 
 def _notes(tallies: Sequence[Tally]) -> Iterator[str]:
