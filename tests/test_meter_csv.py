@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from energy_dissagregation_mlops.errors import DataError, EdmlopsError, UnknownNameError
 from energy_dissagregation_mlops.meter_csv import Columns, Form, MeterCsv, Unit
+from energy_dissagregation_mlops.meter_csv.holding import held
 from energy_dissagregation_mlops.vocabulary import Quantity, Remarks
 
 
@@ -66,6 +67,49 @@ def test_a_home_assistant_history_is_read_and_its_unavailable_states_are_missing
     ]
     assert np.isnan(found[1][1]) and found[2][1] == 412
     assert meter.tallies["state"].missing == 1
+
+
+def test_a_reading_of_a_home_assistant_history_holds_until_the_next_for_an_hour_at_most() -> None:
+    meter = opened(
+        "entity_id,state,last_changed\n"
+        "sensor.house_power,85,2024-01-01T00:00:00Z\n"
+        "sensor.house_power,90,2024-01-01T00:02:30Z\n"
+        "sensor.house_power,unavailable,2024-01-01T00:03:00Z\n"
+        "sensor.house_power,70,2024-01-01T00:05:00Z\n"
+        "sensor.house_power,80,2024-01-01T03:00:00Z\n"
+    )
+    assert "holds until the next, for 60 min at most" in str(meter.layout)
+    found = series(meter)
+    assert str(found) == str(series(meter, max_rows=2))  # NaN is not itself
+    assert found[:3] == [(f"2024-01-01T00:0{minute}:00", 85.0) for minute in range(3)]
+    assert found[3] == ("2024-01-01T00:02:30", 90.0)
+    assert [time for time, watt in found if np.isnan(watt)] == ["2024-01-01T00:03:00", "2024-01-01T00:04:00"]
+    assert found[6:-1] == [
+        (f"2024-01-01T{minute // 60:02}:{minute % 60:02}:00", 70.0) for minute in range(5, 65)
+    ]
+    assert found[-1] == ("2024-01-01T03:00:00", 80.0)
+
+
+@given(
+    pauses=st.lists(st.integers(0, 9000), min_size=1, max_size=30),
+    cuts=st.lists(st.integers(0, 31), max_size=4),
+)
+def test_what_holds_does_not_depend_on_blocks_and_keeps_every_reading(
+    pauses: list[int], cuts: list[int]
+) -> None:
+    time = np.cumsum([0.0, *pauses])
+    power = np.arange(len(time), dtype=np.float64)
+    edges = sorted(min(cut, len(time)) for cut in cuts)
+    blocks = list(zip(np.split(time, edges), np.split(power, edges), strict=True))
+    times, watts = (np.concatenate(each) for each in zip(*held(blocks), strict=True))
+    (whole,) = held([(time, power)])
+    np.testing.assert_array_equal(times, whole[0])
+    np.testing.assert_array_equal(watts, whole[1])
+    assert set(zip(time, power, strict=True)) <= set(zip(times, watts, strict=True))
+    age = times - time[watts.astype(int)]
+    assert (age >= 0).all() and (age < 3600).all() and (np.diff(times) <= 9000).all()
+    following = np.append(time[1:], np.inf)[watts.astype(int)]
+    assert ((times < following) | (age == 0)).all()
 
 
 SEVERAL = (

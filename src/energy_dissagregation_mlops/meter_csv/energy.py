@@ -13,6 +13,8 @@ Shapes: T readings.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 
 from energy_dissagregation_mlops.meter_csv.cells import DoubleArray, IndexArray
@@ -37,6 +39,14 @@ class Watts:
         self._factor = series.unit.factor / (interval if series.form is Form.INTERVAL else 1.0)
         self._unit = series.unit
         self._first: DoubleArray = np.empty(0)  # numbers, of an energy
+
+    def of(
+        self, blocks: Iterable[tuple[DoubleArray, DoubleArray]]
+    ) -> Iterator[tuple[DoubleArray, DoubleArray]]:
+        """Time, s, and power, W, of a whole series' times and numbers."""
+        for time, value in blocks:
+            yield self.feed(time, value)
+        yield self.finish()
 
     def feed(self, time: DoubleArray, value: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
         """Time, s, and power, W, of what these numbers settle."""

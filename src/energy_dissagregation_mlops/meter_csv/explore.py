@@ -32,6 +32,7 @@ from energy_dissagregation_mlops.meter_csv.zones import zone
 from energy_dissagregation_mlops.vocabulary import MAINS, BoolArray
 
 _SAMPLE_BYTES = 1 << 18
+_CHANGED = "last_changed"  # the header of times in Home Assistant's history
 _MAX_METERS = 12  # listed
 _ENOUGH = 100  # rows of a meter, to see how it moves
 # In the header of times; "UTC+02:00" and "GMT/BST" are others.
@@ -68,6 +69,7 @@ def explore(source: Source, columns: Columns) -> Layout:
         series=series,
         serial=sample.is_serial(time[0]),
         missing=_missing(sample, columns),
+        of_changes=header[time[0]].lower() == _CHANGED,
         meter_column=meter_column,
     )
     rows = split(block, sample.dialect.delimiter)

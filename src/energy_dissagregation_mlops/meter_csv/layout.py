@@ -11,6 +11,7 @@ import numpy as np
 
 from energy_dissagregation_mlops.meter_csv.cells import Rows
 from energy_dissagregation_mlops.meter_csv.columns import Form, Unit
+from energy_dissagregation_mlops.meter_csv.holding import LONGEST
 from energy_dissagregation_mlops.vocabulary import MAINS, BoolArray, Channel, Meter, Quantity
 
 
@@ -52,6 +53,7 @@ class Layout:
     in_utc: bool = False  # the header says so of times that name no zone
     serial: bool = False  # times are days as a spreadsheet counts them
     missing: int | None = None  # a column that flags rows as missing
+    of_changes: bool = False  # a row stands where something changed: a reading holds until the next
     meter_column: int | None = None  # says which meter a row is of
 
     @property
@@ -86,6 +88,10 @@ class Layout:
             f"file: {dialect.encoding}{written}",
             f"time: {time}, {zone} where it names no zone, every {self.sample_period:g} s",
         ]
+        if self.of_changes:
+            lines.append(
+                f"rows: of changes, so a reading holds until the next, for {LONGEST / 60:g} min at most"
+            )
         for one in self.series:
             name = "mains" if one.name == MAINS else one.name
             lines.append(f"{name}: {one.column!r}, {one.form} in {one.unit}")

@@ -19,6 +19,7 @@ from energy_dissagregation_mlops.meter_csv.cells import DoubleArray, Rows, numbe
 from energy_dissagregation_mlops.meter_csv.columns import Columns, unit_of_cell, units_beside
 from energy_dissagregation_mlops.meter_csv.energy import Watts
 from energy_dissagregation_mlops.meter_csv.explore import explore
+from energy_dissagregation_mlops.meter_csv.holding import held
 from energy_dissagregation_mlops.meter_csv.layout import Layout, Series
 from energy_dissagregation_mlops.meter_csv.source import Origin, Source
 from energy_dissagregation_mlops.meter_csv.tally import Tally, close, parts, remarks
@@ -76,9 +77,9 @@ class MeterCsv:
         tally = self.tallies[column] = Tally()
         calendar = Calendar(self.layout)
         watts = Watts(series, interval=self.layout.sample_period)
-        for time, value in self._rows(series, calendar, tally):
-            yield from parts(*watts.feed(time, value), max_rows=max_rows)
-        yield from parts(*watts.finish(), max_rows=max_rows)
+        found = watts.of(self._rows(series, calendar, tally))
+        for time, power in held(found) if self.layout.of_changes else found:
+            yield from parts(time, power, max_rows=max_rows)
         close(tally, series, watts=watts, calendar=calendar, where=Source(self.origin).where)
 
     def _series(self, column: str) -> Series:
