@@ -184,6 +184,19 @@ def test_a_persons_own_word_makes_a_meter_an_appliances() -> None:
     assert [each.name for each in meter.meters] == ["mains", "microwave"]
 
 
+@pytest.mark.parametrize("said", ["sensor.grd_power", "sensor.grid_power,sensor.grd_power"])
+def test_a_meter_that_is_not_there_is_told_with_those_that_are(said: str) -> None:
+    with pytest.raises(UnknownNameError, match=r"meter .*sensor\.grd_power.*sensor\.grid_power"):
+        opened(SEVERAL, mains=said)
+
+
+def test_the_column_of_numbers_may_be_named_beside_meters() -> None:
+    text = (
+        SEVERAL.replace("state", "power,wanted").replace(",2024", ",9,2024").replace("changed,9", "changed")
+    )
+    assert watts(opened(text, mains="wanted")) == [9.0, 9.0]
+
+
 @pytest.mark.parametrize(
     ("column", "first", "second"),
     [

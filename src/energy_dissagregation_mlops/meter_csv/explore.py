@@ -11,7 +11,7 @@ from zoneinfo import available_timezones
 import numpy as np
 
 from energy_dissagregation_mlops.appliances import appliance
-from energy_dissagregation_mlops.errors import DataError
+from energy_dissagregation_mlops.errors import DataError, UnknownNameError
 from energy_dissagregation_mlops.meter_csv import sniff
 from energy_dissagregation_mlops.meter_csv.cells import DoubleArray, Rows, numbers, split
 from energy_dissagregation_mlops.meter_csv.columns import (
@@ -121,10 +121,10 @@ def _one_under_the_other(
 
     Raises:
         DataError: there are several, and none or more than one could be the mains.
-        UnknownNameError: the person named a column that is not there.
+        UnknownNameError: the person named a column or a meter that is not there.
     """
     names, where = _meters(source, sample.dialect, index), source.where
-    said = [] if columns.mains is None else [name for name in listed(columns.mains, names) if name in names]
+    said = _said_of(names, sample.dialect.header, columns.mains)
     columns = replace(columns, mains=None) if said else columns
     if len(names) == 1:
         return _side_by_side(sample, columns, taken, where, names[0])
@@ -149,6 +149,17 @@ def _meters(source: Source, dialect: Dialect, index: int) -> list[str]:
         cells = cells.take(np.arange(dialect.first_line - 1, len(rows))) if number == 0 else cells
         names |= {name.decode(dialect.encoding, "replace") for name in np.unique(cells.strings()).tolist()}
     return sorted(names - {""})
+
+
+def _said_of(names: list[str], header: tuple[str, ...], mains: str | None) -> list[str]:
+    """The meters that a person names as the mains; none where they name a column, or nothing."""
+    said = [] if mains is None else listed(mains, names)
+    if set(said) & set(names) or not set(map(str.lower, said)) & set(map(str.lower, header)):
+        for name in said:
+            if name not in names:
+                raise UnknownNameError("meter", name, names)
+        return said
+    return []
 
 
 def _appliances_among(names: list[str], columns: Columns) -> tuple[list[tuple[str, str]], Columns]:
