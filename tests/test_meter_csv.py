@@ -184,6 +184,22 @@ def test_a_persons_own_word_makes_a_meter_an_appliances() -> None:
     assert [each.name for each in meter.meters] == ["mains", "microwave"]
 
 
+def test_influxdbs_annotated_csv_is_read() -> None:
+    rows = "".join(
+        f",,{table},2024-01-01T00:00:00Z,2024-01-02T00:00:00Z,2024-01-01T00:0{n}:00Z,{watt + n},value,W,{name}\r\n"
+        for table, (name, watt) in enumerate([("grid_power", 200), ("kettle_power", 2000)])
+        for n in range(3)
+    )
+    meter = opened(
+        "#group,false,false,true,true,false,false,true,true,true\r\n"
+        "#datatype,string,long,dateTime:RFC3339,dateTime:RFC3339,dateTime:RFC3339,double,string,string,string\r\n"
+        "#default,mean,,,,,,,,\r\n"
+        f",result,table,_start,_stop,_time,_value,_field,_measurement,entity_id\r\n{rows}"
+    )
+    assert [each.name for each in meter.meters] == ["mains", "kettle"]
+    assert series(meter)[0] == ("2024-01-01T00:00:00", 200.0) and len(series(meter)) == 3
+
+
 @pytest.mark.parametrize("said", ["sensor.grd_power", "sensor.grid_power,sensor.grd_power"])
 def test_a_meter_that_is_not_there_is_told_with_those_that_are(said: str) -> None:
     with pytest.raises(UnknownNameError, match=r"meter .*sensor\.grd_power.*sensor\.grid_power"):
