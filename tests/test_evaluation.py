@@ -11,7 +11,6 @@ from energy_dissagregation_mlops.bundle import Bundle
 from energy_dissagregation_mlops.errors import ConfigError, LeakError, StoreError
 from energy_dissagregation_mlops.evaluation import Evaluation, check_alike, evaluate, keep, unseen_houses
 from energy_dissagregation_mlops.inference import calibrated as calibrated_room
-from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.seen import Seen
 from energy_dissagregation_mlops.store import Store, StoredHouse
@@ -22,7 +21,7 @@ BundleMaker = Callable[..., Bundle]
 
 def scored(bundle: Bundle, house: StoredHouse) -> Evaluation:
     store = Store(house.folder.parents[2])
-    return evaluate(bundle, house, Disaggregator.load(bundle), Seen.of(bundle.card, store))
+    return evaluate(bundle, house, Seen.of(bundle.card, store))
 
 
 def test_scores_by_hand_beside_always_off_and_mean_power(

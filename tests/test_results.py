@@ -125,7 +125,7 @@ def test_scores_stand_beside_their_baselines(
     screen: Screen, make_house: HouseMaker, make_bundle: BundleMaker, store: Store
 ) -> None:
     bundle = make_bundle()
-    found = evaluate(bundle, make_house(days=2), Disaggregator.load(bundle), Seen.of(bundle.card, store))
+    found = evaluate(bundle, make_house(days=2), Seen.of(bundle.card, store))
     show_evaluations([found], as_json=False)
     kettle = found.appliances[0]
     mean = kettle.mean_power.mae

@@ -278,37 +278,24 @@ def evaluate(
     Each score stands beside those of always-off and of mean power.
     """
     from energy_dissagregation_mlops import choices, evaluation
-    from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
     from energy_dissagregation_mlops.results.scores import show_evaluations
-    from energy_dissagregation_mlops.seen import Seen
 
     drawing = choices.picture_file(picture)
-    opened = _bundle(bundle)
-    store = _store(data_folder)
-    registry = _registry()
+    opened, store, registry = _bundle(bundle), _store(data_folder), _registry()
     if keep:
         registry.check_own(opened)
     others = choices.stand_ins(stand_in or (), resolve=registry.resolve)
-    for other in others.values():
-        evaluation.check_alike(opened.card, other.card)
-    seen = Seen.of(opened.card, store)
-    own = house or (() if others else evaluation.unseen_houses(opened.card, store, seen))
-    asked = [(reference, opened, seen) for reference in own]
-    asked += [(reference, other, Seen.of(other.card, store)) for reference, other in others.items()]
-    found = []
     with terminal.bar("evaluating") as update:
-        for done, (reference, who, its) in enumerate(asked, start=1):
-            stored = store.open(reference, opened.card.sample_period)
-            found.append(evaluation.evaluate(who, stored, Disaggregator.load(who), its))
-            update(done, len(asked), reference)
+        found = evaluation.evaluate_all(opened, store, house or (), stand_ins=others, progress=update)
     show_evaluations(found, as_json=as_json)
     if keep:
         evaluation.keep(opened, found)
     if drawing is not None:
-        reference, who, _ = asked[0]
-        stored = store.open(reference, opened.card.sample_period)
+        from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
         from energy_dissagregation_mlops.report import draw_stored
 
+        first = found[0]
+        stored, who = store.open(first.house, first.sample_period), registry.resolve(first.bundle)
         terminal.output().print(str(draw_stored(stored, Disaggregator.load(who), drawing)))
 
 

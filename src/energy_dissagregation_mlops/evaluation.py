@@ -9,7 +9,7 @@ Shapes: T series length, A appliances.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +33,8 @@ from energy_dissagregation_mlops.vocabulary import (
     BoolArray,
     Disaggregation,
     FloatArray,
+    Update,
+    unwatched,
 )
 
 
@@ -94,7 +96,39 @@ def unseen_houses(card: Card, store: Store, seen: Seen) -> list[str]:
     return unseen
 
 
-def evaluate(bundle: Bundle, house: StoredHouse, disaggregator: Disaggregator, seen: Seen) -> Evaluation:
+def evaluate_all(
+    bundle: Bundle, store: Store, houses: Sequence[str], *,
+    stand_ins: Mapping[str, Bundle], progress: Update = unwatched,
+) -> list[Evaluation]:  # fmt: skip
+    """Score a bundle on houses, and each of its stand-ins on the house that it answers for.
+
+    Args:
+        bundle: to score.
+        store: the processed houses.
+        houses: references; where nothing is named, not even a stand-in, all that training has not seen.
+        stand_ins: by house, bundles trained alike without it.
+        progress: told of houses done and in all.
+
+    Raises:
+        ConfigError: a stand-in is not alike.
+        LeakError, StoreError: as ``evaluate``; or no house is unseen.
+        UnknownNameError: a house that there is not.
+    """
+    card = bundle.card
+    for other in stand_ins.values():
+        check_alike(card, other.card)
+    seen = Seen.of(card, store)
+    own = houses or (() if stand_ins else unseen_houses(card, store, seen))
+    asked = [(reference, bundle, seen) for reference in own]
+    asked += [(reference, other, Seen.of(other.card, store)) for reference, other in stand_ins.items()]
+    found = []
+    for done, (reference, who, its) in enumerate(asked, start=1):
+        found.append(evaluate(who, store.open(reference, card.sample_period), its))
+        progress(done, len(asked), reference)
+    return found
+
+
+def evaluate(bundle: Bundle, house: StoredHouse, seen: Seen) -> Evaluation:
     """Score a bundle on a house.
 
     Raises:
@@ -117,7 +151,7 @@ def evaluate(bundle: Bundle, house: StoredHouse, disaggregator: Disaggregator, s
         raise StoreError(
             f"{manifest.reference} meters none of {', '.join(card.appliance_names)}: evaluate on another house"
         )
-    told = _Told.of(KnownHome.of(house, card), house, disaggregator)
+    told = _Told.of(KnownHome.of(house, card), house, Disaggregator.load(bundle))
     return Evaluation(
         bundle=card.reference, bundle_sha256=bundle.sha256, house=manifest.reference,
         sample_period=card.sample_period,
