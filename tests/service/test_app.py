@@ -12,16 +12,11 @@ import pytest
 
 from energy_dissagregation_mlops.bundle import Bundle
 from energy_dissagregation_mlops.registry import Registry
+from energy_dissagregation_mlops.service.routes.health import HealthAnswer, InfoAnswer
+from energy_dissagregation_mlops.service.routes.models import ModelCardsAnswer, ModelsAnswer
+from energy_dissagregation_mlops.service.routes.observation import DriftAnswer
 from energy_dissagregation_mlops.service.rules import Rules
-from energy_dissagregation_mlops.service.schemas import (
-    DisaggregationAnswer,
-    DriftAnswer,
-    HealthAnswer,
-    InfoAnswer,
-    ModelCardsAnswer,
-    ModelsAnswer,
-    PredictionAnswer,
-)
+from energy_dissagregation_mlops.service.schemas import DisaggregationAnswer, PredictionAnswer
 
 pytestmark = pytest.mark.anyio
 

@@ -4,9 +4,68 @@ from __future__ import annotations
 
 import re
 
+from pydantic import Field
+
 from energy_dissagregation_mlops import model_card
 from energy_dissagregation_mlops.bundle import Card
+from energy_dissagregation_mlops.service.schemas import Answer
 from energy_dissagregation_mlops.vocabulary import SIMULATED
+
+
+class KnownAppliance(Answer):
+    """An appliance of a bundle."""
+
+    name: str
+    on_power_threshold: float = Field(description="W")
+    max_power: float = Field(description="W")
+
+
+class AttributionAnswer(Answer):
+    """Whose data the model learned from."""
+
+    title: str
+    licence: str
+    attribution: str
+
+
+class UnseenAnswer(Answer):
+    """How good the answer was for one appliance of a home that who answered had never seen; null: not known."""
+
+    house: str
+    by: str = Field(description="the bundle itself, or one trained alike without that home")
+    appliance: str
+    days: int = Field(description="scored")
+    mae: float = Field(description="W, mean absolute error")
+    mae_low: float = Field(description="W; it lies between this and mae_high with 95 % chance, over days")
+    mae_high: float
+    always_off_mae: float = Field(description="W, the error of saying nothing")
+    f1: float | None
+    power_held: float | None = Field(
+        description="share of powers that lay in their intervals, while on or said to be"
+    )
+    day_held: float | None = Field(
+        description="share of daily energies that did, of days with use or said use"
+    )
+
+
+class CardAnswer(Answer):
+    """What a bundle's card says of it, in short."""
+
+    name: str
+    version: str
+    description: str
+    created: str
+    network: str
+    num_weights: int
+    sample_period: float = Field(description="s")
+    max_gap: float = Field(description="s; over longer pauses nothing is said")
+    appliances: list[KnownAppliance]
+    num_houses: int = Field(description="that it learned from")
+    num_simulated: int | None = Field(description="of them; null where the card does not tell")
+    houses: list[str]
+    unseen: list[UnseenAnswer]
+    failures: list[str] = Field(description="where it is known to fail, or nothing is known, in words")
+    attributions: list[AttributionAnswer]
 
 
 def told(card: Card) -> dict[str, object]:

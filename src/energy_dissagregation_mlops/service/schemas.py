@@ -1,13 +1,13 @@
-"""What the API takes and gives, for pydantic to check and for OpenAPI to show.
+"""What the API takes, and how it answers what it computes, for pydantic to check and for OpenAPI to show.
 
 Power in W, energy in kWh, time in seconds since 1970 (UTC); missing is null. Answers are written by ``answers``
-from arrays, not from these records; a test holds the two together.
+from arrays, not from these records; a test holds the two together. What a route alone answers stands beside it.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
@@ -146,11 +146,21 @@ class PredictionRequest(_Request):
     sample_period: Period | None = Field(default=None, description="s between readings; the bundle's own")
 
 
-class _Answer(BaseModel):
+class PromotionRequest(_Request):
+    """Which version is to be served."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"version": 1}]})
+
+    version: int = Field(ge=1)
+
+
+class Answer(BaseModel):
+    """What every answer is: nothing in it is undocumented."""
+
     model_config = ConfigDict(extra="forbid")
 
 
-class BundleAnswer(_Answer):
+class BundleAnswer(Answer):
     """Which bundle answered."""
 
     name: str
@@ -158,7 +168,7 @@ class BundleAnswer(_Answer):
     sha256: str
 
 
-class DayAnswer(_Answer):
+class DayAnswer(Answer):
     """One local day."""
 
     date: str = Field(description="YYYY-MM-DD in the time zone")
@@ -179,7 +189,7 @@ class MeasuredDayAnswer(DayAnswer):
     measured_seconds: float = Field(description="of the day, for which the mains is known")
 
 
-class ActivationAnswer(_Answer):
+class ActivationAnswer(Answer):
     """One use of an appliance."""
 
     start: float = Field(description="s since 1970")
@@ -191,7 +201,7 @@ class ActivationAnswer(_Answer):
 Watts = list[float | None]
 
 
-class RestAnswer(_Answer):
+class RestAnswer(Answer):
     """What no appliance of the bundle took."""
 
     energy_kwh: float
@@ -201,7 +211,7 @@ class RestAnswer(_Answer):
     days: list[DayAnswer] | None = None
 
 
-class ApplianceAnswer(_Answer):
+class ApplianceAnswer(Answer):
     """What one appliance took."""
 
     energy_kwh: float
@@ -225,7 +235,7 @@ class ApplianceAnswer(_Answer):
     activations: list[ActivationAnswer] | None = None
 
 
-class TotalAnswer(_Answer):
+class TotalAnswer(Answer):
     """The mains in all."""
 
     energy_kwh: float
@@ -233,7 +243,7 @@ class TotalAnswer(_Answer):
     days: list[MeasuredDayAnswer] | None = None
 
 
-class UnlikeTrainingAnswer(_Answer):
+class UnlikeTrainingAnswer(Answer):
     """How the mains compares with those that the model was trained on."""
 
     psi: float | None = Field(
@@ -243,7 +253,7 @@ class UnlikeTrainingAnswer(_Answer):
     verdict: str = Field(description="like, somewhat unlike, unlike, or too little to say")
 
 
-class QualityAnswer(_Answer):
+class QualityAnswer(Answer):
     """What was met in the readings, and what was done about it."""
 
     readings: int
@@ -260,7 +270,7 @@ class QualityAnswer(_Answer):
     notes: list[str] = Field(description="the same in sentences")
 
 
-class DisaggregationAnswer(_Answer):
+class DisaggregationAnswer(Answer):
     """Mains taken apart on the bundle's grid; the appliances of the bundle and ``other`` sum to it."""
 
     bundle: BundleAnswer
@@ -278,195 +288,10 @@ class DisaggregationAnswer(_Answer):
     quality: QualityAnswer | None = None
 
 
-class PredictionAnswer(_Answer):
+class PredictionAnswer(Answer):
     """Plain arrays, W; null where the mains is not known."""
 
     bundle: str = Field(description="name@version")
     sample_period: float = Field(description="s")
     appliances: dict[str, Watts]
     other: Watts
-
-
-class HealthAnswer(_Answer):
-    """How the server is."""
-
-    status: Literal["ok", "unavailable"]
-    uptime: float = Field(description="s since the worker started")
-    bundle: str | None = Field(default=None, description="name@version")
-    sha256: str | None = None
-    reason: str | None = Field(default=None, description="why it is unavailable")
-    refused: str | None = Field(default=None, description="why a newer bundle was not taken")
-
-
-class KnownAppliance(_Answer):
-    """An appliance of a bundle."""
-
-    name: str
-    on_power_threshold: float = Field(description="W")
-    max_power: float = Field(description="W")
-
-
-class AttributionAnswer(_Answer):
-    """Whose data the model learned from."""
-
-    title: str
-    licence: str
-    attribution: str
-
-
-class UnseenAnswer(_Answer):
-    """How good the answer was for one appliance of a home that who answered had never seen; null: not known."""
-
-    house: str
-    by: str = Field(description="the bundle itself, or one trained alike without that home")
-    appliance: str
-    days: int = Field(description="scored")
-    mae: float = Field(description="W, mean absolute error")
-    mae_low: float = Field(description="W; it lies between this and mae_high with 95 % chance, over days")
-    mae_high: float
-    always_off_mae: float = Field(description="W, the error of saying nothing")
-    f1: float | None
-    power_held: float | None = Field(
-        description="share of powers that lay in their intervals, while on or said to be"
-    )
-    day_held: float | None = Field(
-        description="share of daily energies that did, of days with use or said use"
-    )
-
-
-class CardAnswer(_Answer):
-    """What a bundle's card says of it, in short."""
-
-    name: str
-    version: str
-    description: str
-    created: str
-    network: str
-    num_weights: int
-    sample_period: float = Field(description="s")
-    max_gap: float = Field(description="s; over longer pauses nothing is said")
-    appliances: list[KnownAppliance]
-    num_houses: int = Field(description="that it learned from")
-    num_simulated: int | None = Field(description="of them; null where the card does not tell")
-    houses: list[str]
-    unseen: list[UnseenAnswer]
-    failures: list[str] = Field(description="where it is known to fail, or nothing is known, in words")
-    attributions: list[AttributionAnswer]
-
-
-class ServedAnswer(CardAnswer, BundleAnswer):
-    """The card of the bundle that is served."""
-
-
-class LimitsAnswer(_Answer):
-    """What a request may hold."""
-
-    max_body_bytes: int
-    max_readings: int
-    max_samples: int
-
-
-class InfoAnswer(_Answer):
-    """What a server is."""
-
-    version: str
-    bundle: ServedAnswer | None
-    key_required: bool
-    limits: LimitsAnswer
-
-
-class ModelAnswer(_Answer):
-    """A model, and which of its versions is in production."""
-
-    name: str
-    versions: list[int]
-    production: int | None
-
-
-class ModelsAnswer(_Answer):
-    """Every model there is."""
-
-    models: list[ModelAnswer]
-    served: str | None = Field(description="name@version")
-
-
-class ModelCardsAnswer(ModelAnswer):
-    """A model with the card of each version."""
-
-    cards: list[CardAnswer]
-
-
-class PromotionRequest(_Request):
-    """Which version is to be served."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"version": 1}]})
-
-    version: int = Field(ge=1)
-
-
-class PromotionAnswer(_Answer):
-    """What is in production now, and what this server serves of it."""
-
-    name: str
-    production: int
-    served: str | None
-    refused: str | None
-
-
-class FeatureAnswer(_Answer):
-    """One feature of what was served beside the same of the training homes."""
-
-    name: str
-    edges: list[float] = Field(description="W, between the bins; none where the bins are no ranges")
-    expected: list[float] = Field(description="share of each bin in training")
-    found: list[float] = Field(description="share of each bin in what was served")
-    psi: float | None = Field(description="population stability index; null below 14 days of mains")
-    verdict: str = Field(description="like, somewhat unlike, unlike, or too little to say")
-
-
-class DriftAnswer(_Answer):
-    """What was served lately against what the model was trained on."""
-
-    bundle: str = Field(description="name@version")
-    sha256: str
-    since: float = Field(description="s since 1970: from when on it is counted")
-    requests: int
-    samples: int
-    missing_samples: int
-    outside_range: float = Field(description="share of the measured samples; 0.02 in training")
-    features: list[FeatureAnswer]
-
-
-class ProtocolReadyAnswer(_Answer):
-    """Whether a server or a model is live or ready; the status says the same."""
-
-    name: str | None = None
-    live: bool | None = None
-    ready: bool | None = None
-
-
-class ProtocolServerAnswer(_Answer):
-    """What a server of the Open Inference Protocol is."""
-
-    name: str
-    version: str
-    extensions: list[str]
-
-
-class TensorAnswer(_Answer):
-    """A tensor's form; -1 is any length."""
-
-    name: str
-    datatype: str
-    shape: list[int]
-
-
-class ProtocolModelAnswer(_Answer):
-    """A model's inputs and outputs."""
-
-    name: str
-    versions: list[str]
-    platform: str
-    inputs: list[TensorAnswer]
-    outputs: list[TensorAnswer]
-    properties: dict[str, str] = Field(description="sample_period in s; appliances, in order of the rows")

@@ -2,17 +2,53 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from fastapi import APIRouter, Request
+from pydantic import Field
 from starlette.responses import Response
 
 from energy_dissagregation_mlops import __version__
-from energy_dissagregation_mlops.service.cards import told
+from energy_dissagregation_mlops.service.cards import CardAnswer, told
 from energy_dissagregation_mlops.service.engine import EngineStatus
 from energy_dissagregation_mlops.service.openapi import OPEN
 from energy_dissagregation_mlops.service.problems import RETRY_AFTER
-from energy_dissagregation_mlops.service.schemas import HealthAnswer, InfoAnswer
+from energy_dissagregation_mlops.service.schemas import Answer, BundleAnswer
 from energy_dissagregation_mlops.service.state import state_of
 from energy_dissagregation_mlops.service.writing import answered
+
+
+class HealthAnswer(Answer):
+    """How the server is."""
+
+    status: Literal["ok", "unavailable"]
+    uptime: float = Field(description="s since the worker started")
+    bundle: str | None = Field(default=None, description="name@version")
+    sha256: str | None = None
+    reason: str | None = Field(default=None, description="why it is unavailable")
+    refused: str | None = Field(default=None, description="why a newer bundle was not taken")
+
+
+class ServedAnswer(CardAnswer, BundleAnswer):
+    """The card of the bundle that is served."""
+
+
+class LimitsAnswer(Answer):
+    """What a request may hold."""
+
+    max_body_bytes: int
+    max_readings: int
+    max_samples: int
+
+
+class InfoAnswer(Answer):
+    """What a server is."""
+
+    version: str
+    bundle: ServedAnswer | None
+    key_required: bool
+    limits: LimitsAnswer
+
 
 router = APIRouter(tags=[OPEN])
 _UNAVAILABLE: dict[int | str, dict[str, object]] = {

@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
+from pydantic import Field
 from starlette.responses import Response
 
 from energy_dissagregation_mlops import __version__
@@ -22,11 +23,7 @@ from energy_dissagregation_mlops.service.plain import disaggregated
 from energy_dissagregation_mlops.service.problems import RequestError, documented
 from energy_dissagregation_mlops.service.routes.models import home_of
 from energy_dissagregation_mlops.service.rules import Rules
-from energy_dissagregation_mlops.service.schemas import (
-    ProtocolModelAnswer,
-    ProtocolReadyAnswer,
-    ProtocolServerAnswer,
-)
+from energy_dissagregation_mlops.service.schemas import Answer
 from energy_dissagregation_mlops.service.security import KEYED
 from energy_dissagregation_mlops.service.serving import Served
 from energy_dissagregation_mlops.service.state import state_of
@@ -40,6 +37,42 @@ from energy_dissagregation_mlops.service.tensors import (
     tensor,
 )
 from energy_dissagregation_mlops.service.writing import answered
+
+
+class ProtocolReadyAnswer(Answer):
+    """Whether a server or a model is live or ready; the status says the same."""
+
+    name: str | None = None
+    live: bool | None = None
+    ready: bool | None = None
+
+
+class ProtocolServerAnswer(Answer):
+    """What a server of the Open Inference Protocol is."""
+
+    name: str
+    version: str
+    extensions: list[str]
+
+
+class TensorAnswer(Answer):
+    """A tensor's form; -1 is any length."""
+
+    name: str
+    datatype: str
+    shape: list[int]
+
+
+class ProtocolModelAnswer(Answer):
+    """A model's inputs and outputs."""
+
+    name: str
+    versions: list[str]
+    platform: str
+    inputs: list[TensorAnswer]
+    outputs: list[TensorAnswer]
+    properties: dict[str, str] = Field(description="sample_period in s; appliances, in order of the rows")
+
 
 router = APIRouter(prefix="/v2")
 BINARY = "application/octet-stream"

@@ -6,25 +6,52 @@ from collections.abc import Callable
 
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
+from pydantic import Field
 from starlette.responses import Response
 
 from energy_dissagregation_mlops.bundle import Bundle, read_card
 from energy_dissagregation_mlops.errors import BundleError, EdmlopsError, UnknownNameError
 from energy_dissagregation_mlops.registry import Registry
-from energy_dissagregation_mlops.service.cards import told
+from energy_dissagregation_mlops.service.cards import CardAnswer, told
 from energy_dissagregation_mlops.service.negotiation import JSON, body_type, is_gzipped
 from energy_dissagregation_mlops.service.openapi import body_of
 from energy_dissagregation_mlops.service.problems import RequestError, documented
 from energy_dissagregation_mlops.service.readings import validated
-from energy_dissagregation_mlops.service.schemas import (
-    ModelCardsAnswer,
-    ModelsAnswer,
-    PromotionAnswer,
-    PromotionRequest,
-)
+from energy_dissagregation_mlops.service.schemas import Answer, PromotionRequest
 from energy_dissagregation_mlops.service.security import KEYED, KEYED_ALWAYS
 from energy_dissagregation_mlops.service.state import State, state_of
 from energy_dissagregation_mlops.service.writing import answered
+
+
+class ModelAnswer(Answer):
+    """A model, and which of its versions is in production."""
+
+    name: str
+    versions: list[int]
+    production: int | None
+
+
+class ModelsAnswer(Answer):
+    """Every model there is."""
+
+    models: list[ModelAnswer]
+    served: str | None = Field(description="name@version")
+
+
+class ModelCardsAnswer(ModelAnswer):
+    """A model with the card of each version."""
+
+    cards: list[CardAnswer]
+
+
+class PromotionAnswer(Answer):
+    """What is in production now, and what this server serves of it."""
+
+    name: str
+    production: int
+    served: str | None
+    refused: str | None
+
 
 router = APIRouter(dependencies=[KEYED], tags=["models"])
 
