@@ -75,7 +75,7 @@ def _surveyed(dataset: Dataset, house: int, meter: Meter, place: int) -> MeterSu
         house=house, name=meter.name, channel=channel.key, quantity=channel.quantity, shared_with=meter.shared_with,
         readings=resampler.counts.readings, gaps=resampler.counts.gaps,
         start=None if result is None else result.start,
-        stop=None if result is None else result.start + len(result.power) * GRID,
+        stop=None if result is None else result.stop,
         sample_period=None if result is None else result.source_period,
         missing_share=None if power is None else float(np.isnan(power).mean()),
         energy_per_day_kwh=None if power is None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from energy_dissagregation_mlops.signals import (
     ResampleConfig,
     Resampled,
     Resampler,
+    added_up,
 )
 from energy_dissagregation_mlops.store import Manifest, MeterRecord, Store, StoredHouse
 from energy_dissagregation_mlops.vocabulary import (
@@ -32,7 +33,6 @@ from energy_dissagregation_mlops.vocabulary import (
     BoolArray,
     Channel,
     Dataset,
-    FloatArray,
     Meter,
     Update,
     unwatched,
@@ -198,7 +198,9 @@ def _write(
         )
     names = tuple(known.name for known in select(config.appliances) if known.name in meters)
     start, length = _span([result for _, result in meters[MAINS]])
-    power = np.stack([_summed(meters[name], start, length) for name in (MAINS, *names)])
+    power = np.stack(
+        [added_up((part for _, part in meters[name]), start, length) for name in (MAINS, *names)]
+    )
     on = np.zeros((len(names), length), np.bool_)
     for row, name in enumerate(names):
         on[row] = _any_on(meters[name], start, length)
@@ -215,45 +217,22 @@ def _write(
 
 def _span(parts: list[Resampled]) -> tuple[float, int]:
     """Start in s and number of samples of the grid that holds all parts."""
-    period = parts[0].sample_period
-    start = min(part.start for part in parts)
-    stop = max(part.start + len(part.power) * period for part in parts)
-    return start, round((stop - start) / period)
-
-
-def _placed(part: Resampled, start: float, length: int) -> tuple[slice, slice]:
-    """Where a part lies in a grid, and which of its samples lie there."""
-    offset = round((part.start - start) / part.sample_period)
-    begin, end = max(0, offset), min(length, offset + len(part.power))
-    end = max(begin, end)
-    return slice(begin, end), slice(begin - offset, end - offset)
-
-
-def _summed(parts: list[tuple[Task, Resampled]], start: float, length: int) -> FloatArray:
-    total = np.zeros(length, np.float32)
-    for _, part in parts:
-        row = np.full(length, np.nan, np.float32)
-        there, here = _placed(part, start, length)
-        row[there] = part.power[here]
-        total += row
-    return total
+    start, stop = min(part.start for part in parts), max(part.stop for part in parts)
+    return start, round((stop - start) / parts[0].sample_period)
 
 
 def _any_on(parts: list[tuple[Task, Resampled]], start: float, length: int) -> BoolArray:
     on = np.zeros(length, np.bool_)
     for _, part in parts:
         assert part.on is not None
-        there, here = _placed(part, start, length)
+        there, here = part.placed(start, length)
         on[there] |= part.on[here]
     return on
 
 
 def _record(parts: list[tuple[Task, Resampled]]) -> MeterRecord:
     meter = parts[0][0].meter
-    counts = {
-        field.name: float(sum(getattr(result.counts, field.name) for _, result in parts))
-        for field in fields(Counts)
-    }
+    counts = sum((result.counts for _, result in parts), Counts())
     return MeterRecord(
         name=meter.name,
         channels=tuple(task.channel.key for task, _ in parts),
@@ -261,7 +240,7 @@ def _record(parts: list[tuple[Task, Resampled]]) -> MeterRecord:
         shared_with=meter.shared_with,
         source_period=max(result.source_period for _, result in parts),
         sha256=tuple(result.sha256 for _, result in parts),
-        counts=counts,
+        counts={name: float(number) for name, number in asdict(counts).items()},
     )
 
 

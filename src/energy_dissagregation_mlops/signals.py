@@ -11,7 +11,8 @@ Shapes: T grid length, R readings of a chunk.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +66,9 @@ class Counts:
     filled_seconds: float = 0.0  # of pauses up to max_gap: filled with the reading before
     missing_samples: int = 0  # samples of the grid left missing
 
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resampled:
@@ -77,6 +81,29 @@ class Resampled:
     source_period: float  # s, the median distance of readings
     counts: Counts
     sha256: str  # of the readings as they came: first all times, then all powers
+
+    @property
+    def stop(self) -> float:
+        """Where the last sample ends, s."""
+        return self.start + len(self.power) * self.sample_period
+
+    def placed(self, start: float, length: int) -> tuple[slice, slice]:
+        """Where it lies in a grid, and which of its samples lie there."""
+        offset = round((start - self.start) / self.sample_period)
+        begin, end = max(0, -offset), min(length, len(self.power) - offset)
+        end = max(begin, end)
+        return slice(begin, end), slice(begin + offset, end + offset)
+
+
+def added_up(channels: Iterable[Resampled], start: float, length: int) -> FloatArray:
+    """Power (T,) W of a meter's channels together, on a grid: missing where one of them is, since half of a sum is none."""
+    total = np.zeros(length, np.float32)
+    for channel in channels:
+        there, here = channel.placed(start, length)
+        row = np.full(length, np.nan, np.float32)
+        row[there] = channel.power[here]
+        total += row
+    return total
 
 
 @dataclass(slots=True)

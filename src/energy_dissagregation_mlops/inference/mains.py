@@ -8,7 +8,7 @@ Shapes: T samples of the grid.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from energy_dissagregation_mlops.signals import (
     MAX_MAINS_POWER,
     Counts,
     Resampled,
+    added_up,
 )
 from energy_dissagregation_mlops.vocabulary import NO_REMARKS, SECONDS_PER_DAY, FloatArray, Readings, Remarks
 
@@ -89,7 +90,7 @@ def mains_series(
                 f"{disaggregator.card.sample_period:g} s, found none"
             )
         parts.append(part)
-    return _added_up(parts, whose)
+    return _together(parts, whose)
 
 
 def _on_grid(
@@ -137,23 +138,16 @@ def _within(chunks: Iterable[Readings], disaggregator: Disaggregator, max_sample
         yield readings
 
 
-def _added_up(parts: list[Resampled], whose: str) -> MainsSeries:
-    one = parts[0]
-    if len(parts) == 1:
-        return MainsSeries(
-            start=one.start, power=one.power, source_period=one.source_period, counts=one.counts
-        )
-    period = one.sample_period
-    start = max(part.start for part in parts)
-    stop = min(part.start + len(part.power) * period for part in parts)
-    length = round((stop - start) / period)
+def _together(channels: list[Resampled], whose: str) -> MainsSeries:
+    """The channels as one, from where all of them have begun until the first one ends."""
+    one = channels[0]
+    start, stop = max(each.start for each in channels), min(each.stop for each in channels)
+    length = round((stop - start) / one.sample_period)
     if length < 1:
         raise DataError(f"{whose} come in channels that do not overlap in time: give those of one time")
-    offsets = [round((start - part.start) / period) for part in parts]
-    power = np.sum(
-        [part.power[offset : offset + length] for part, offset in zip(parts, offsets, strict=True)], axis=0
+    return MainsSeries(
+        start=start,
+        power=one.power if len(channels) == 1 else added_up(channels, start, length),
+        source_period=one.source_period,
+        counts=sum((each.counts for each in channels), Counts()),
     )
-    counts = Counts(
-        **{each.name: sum(getattr(part.counts, each.name) for part in parts) for each in fields(Counts)}
-    )
-    return MainsSeries(start=start, power=power, source_period=one.source_period, counts=counts)
