@@ -19,6 +19,7 @@ import zopfli.gzip  # type: ignore[import-not-found]
 from energy_dissagregation_mlops.datasets import simulated
 from energy_dissagregation_mlops.datasets.opening import open_dataset
 from energy_dissagregation_mlops.registry import Registry
+from energy_dissagregation_mlops.settings import MAX_GAP
 from energy_dissagregation_mlops.signals import ResampleConfig, Resampled, Resampler
 from energy_dissagregation_mlops.vocabulary import MAINS
 
@@ -48,7 +49,7 @@ def _simulated_mains() -> Resampled:
         simulated.simulate(path, houses=1, days=DAYS, seed=SEED)
         home = open_dataset(path)
         (mains,) = (meter for meter in home.meters(1) if meter.name == MAINS)
-        resampler = Resampler(config=ResampleConfig(sample_period=SAMPLE_PERIOD))
+        resampler = Resampler(config=ResampleConfig(sample_period=SAMPLE_PERIOD, max_gap=MAX_GAP))
         for readings in home.read(1, mains.channels[0]):
             resampler.add(readings)
     found = resampler.result()

@@ -18,7 +18,7 @@ def readings(time: object, power: object) -> Readings:
 
 
 def resampled(time: object, power: object, **config: object) -> Resampled:
-    resampler = Resampler(ResampleConfig(**({"sample_period": 60.0} | config)))  # type: ignore[arg-type]
+    resampler = Resampler(ResampleConfig(**({"sample_period": 60.0, "max_gap": 180.0} | config)))  # type: ignore[arg-type]
     resampler.add(readings(time, power))
     result = resampler.result()
     assert result is not None
@@ -117,7 +117,7 @@ def test_a_frozen_meter_is_found_whether_it_freezes_inside_a_chunk_or_across() -
     assert whole.counts.frozen == 300
     assert np.isnan(whole.power[91:119]).all()
     assert np.isfinite(whole.power[:89]).all()
-    split = Resampler(ResampleConfig(sample_period=60, frozen_duration=600))
+    split = Resampler(ResampleConfig(sample_period=60, max_gap=180, frozen_duration=600))
     for begin in range(0, 2000, 1050):
         split.add(readings(time[begin : begin + 1050], power[begin : begin + 1050]))
     np.testing.assert_array_equal(split.result().power, whole.power)  # type: ignore[union-attr]
@@ -149,7 +149,7 @@ def test_on_states_are_found_before_averaging() -> None:
 
 
 def test_no_usable_reading_gives_no_series() -> None:
-    resampler = Resampler(ResampleConfig(sample_period=60))
+    resampler = Resampler(ResampleConfig(sample_period=60, max_gap=180))
     resampler.add(readings([T0], [np.nan]))
     assert resampler.result() is None
 
@@ -169,6 +169,7 @@ def test_the_size_of_chunks_changes_nothing(cuts: list[int], seed: int) -> None:
     power[1400:1700] = 77
     config = ResampleConfig(
         sample_period=60,
+        max_gap=180,
         frozen_duration=600,
         on_rule=OnRule(on_power_threshold=40, min_on_duration=30, min_off_duration=20),
     )

@@ -15,7 +15,7 @@ T0 = 1_700_000_040.0  # a whole minute
 def test_a_meter_that_freezes_twice_running_is_frozen_both_times() -> None:
     power = np.random.default_rng(0).uniform(50, 500, 600).astype(np.float32)
     power[100:250], power[250:400] = 321.5, 87.25
-    resampler = Resampler(ResampleConfig(sample_period=60.0, frozen_duration=600.0))
+    resampler = Resampler(ResampleConfig(sample_period=60.0, max_gap=180.0, frozen_duration=600.0))
     resampler.add(Readings(time=T0 + 6 * np.arange(600.0), power=power))
     result = resampler.result()
     assert result is not None

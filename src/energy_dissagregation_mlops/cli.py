@@ -142,8 +142,12 @@ def preprocess(
     appliance: Annotated[
         list[str] | None, typer.Option(help="An appliance to keep; repeat it for more. By default all.")
     ] = None,
-    sample_period: Annotated[float, typer.Option(help="Of the regular grid, s.", min=1)] = 60.0,
-    max_gap: Annotated[float, typer.Option(help="Longer gaps are left missing, s.", min=0)] = 180.0,
+    sample_period: Annotated[
+        float, typer.Option(help="Of the regular grid, s.", min=1)
+    ] = settings.SAMPLE_PERIOD,
+    max_gap: Annotated[
+        float, typer.Option(help="Longer gaps are left missing, s.", min=0)
+    ] = settings.MAX_GAP,
     name: Annotated[
         str | None, typer.Option(help="The data set's name from here on; by default the file tells.")
     ] = None,

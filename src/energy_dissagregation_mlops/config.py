@@ -19,7 +19,13 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from energy_dissagregation_mlops.errors import ConfigError, UnknownNameError, first_fault, one_line
-from energy_dissagregation_mlops.settings import TRAIN_BATCH_SIZE, TRAIN_EPOCHS, TRAIN_LR, Variable
+from energy_dissagregation_mlops.settings import (
+    SAMPLE_PERIOD,
+    TRAIN_BATCH_SIZE,
+    TRAIN_EPOCHS,
+    TRAIN_LR,
+    Variable,
+)
 from energy_dissagregation_mlops.training.config import TrainingConfig
 
 logger = logging.getLogger(__name__)
@@ -36,7 +42,7 @@ class RunConfig:
 
     name: str = "home"  # of the model
     description: str = ""
-    sample_period: float = 60.0  # s
+    sample_period: float = SAMPLE_PERIOD  # s
     appliances: tuple[str, ...] | None = None  # None: every one that a training house meters
     # To train and validate on: "ukdale:1", or "ukdale" for all of a data set but the test houses; None: of all of them.
     houses: tuple[str, ...] | None = None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from energy_dissagregation_mlops.settings import MAX_GAP
 from energy_dissagregation_mlops.signals import ResampleConfig, Resampler
 from energy_dissagregation_mlops.vocabulary import (
     JOULES_PER_KWH,
@@ -66,7 +67,7 @@ def survey(dataset: Dataset, *, house: int | None = None, progress: Update = unw
 
 def _surveyed(dataset: Dataset, house: int, meter: Meter, place: int) -> MeterSurvey:
     channel = meter.channels[place]
-    resampler = Resampler(ResampleConfig(sample_period=GRID))
+    resampler = Resampler(ResampleConfig(sample_period=GRID, max_gap=MAX_GAP))
     for readings in dataset.read(house, channel):
         resampler.add(readings)
     result = resampler.result()

@@ -18,6 +18,7 @@ from energy_dissagregation_mlops import __version__
 from energy_dissagregation_mlops.appliances import Appliance, select
 from energy_dissagregation_mlops.cores import available_cores, interrupts_held, pool
 from energy_dissagregation_mlops.errors import DataError, StoreError, UnknownNameError
+from energy_dissagregation_mlops.settings import MAX_GAP, SAMPLE_PERIOD
 from energy_dissagregation_mlops.signals import (
     MAX_MAINS_POWER,
     Counts,
@@ -47,8 +48,8 @@ SMALL_SOURCE = 300_000_000  # bytes
 class PreprocessConfig:
     """How raw readings become the store's series."""
 
-    sample_period: float = 60.0  # s
-    max_gap: float = 180.0  # s: shorter pauses of a meter are filled, longer ones left missing
+    sample_period: float = SAMPLE_PERIOD  # s
+    max_gap: float = MAX_GAP  # s: shorter pauses of a meter are filled, longer ones left missing
     frozen_duration: float | None = 600.0  # s: mains readings that stay identical so long are a frozen meter
     max_mains_power: float = MAX_MAINS_POWER  # W
     appliances: tuple[str, ...] | None = None  # names; None: every one that is known and metered

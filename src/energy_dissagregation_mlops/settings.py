@@ -106,6 +106,10 @@ def _existing_folder(text: str) -> Path:
     return folder
 
 
+# No variables, but here, where no numpy is loaded: `edmlops preprocess --help` shows them.
+SAMPLE_PERIOD = 60.0  # s, of the grid that homes are stored and trained on, where nobody says otherwise
+MAX_GAP = 180.0  # s: longer pauses of a meter are left missing, where nobody says otherwise
+
 DATA_PATH = Variable("DATA_PATH", Path("data"), _folder, "a folder")
 MODELS_PATH = Variable("MODELS_PATH", Path("models"), _folder, "a folder")
 CONFIGS_PATH = Variable("CONFIGS_PATH", Path("configs"), _existing_folder, "a folder that exists")

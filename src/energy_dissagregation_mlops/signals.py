@@ -42,9 +42,7 @@ class ResampleConfig:
     """How a channel's readings become a regular series."""
 
     sample_period: float  # s
-    max_gap: float = (
-        180.0  # s: a reading holds at most so long over a gap (or 1.5 times the meter's own period there)
-    )
+    max_gap: float  # s: over a gap a reading holds at most so long, or 1.5 times the meter's own period there
     max_power: float = float("inf")  # W: readings above it are clipped to it
     frozen_duration: float | None = None  # s: identical readings for so long are a frozen meter; None: never
     frozen_above: float = 0.0  # W: below it they may be a home at rest
