@@ -52,11 +52,9 @@ MAX_F1_LOSS = 0.02
 MAX_FLIPPED = 0.05
 
 _MOST_KEPT = (
-    4  # of the first nodes inside the network, left as they are where the rest alone loses little enough
+    4  # of the first nodes inside the network that may stay as they are, until the rest loses little enough
 )
-_NUM_WINDOWS = (
-    192  # that ranges are taken from: three quarters spread evenly, the rest those of the most power
-)
+_NUM_WINDOWS = 192  # that ranges are taken from: three quarters spread evenly, the rest of the most power
 _SPEED_SAMPLES = 1 << 14  # of a run that is timed, as the service's are
 _SPEED_TURNS = 30  # runs of each graph, one after the other; the fastest counts
 _CONVOLUTION = "Conv"

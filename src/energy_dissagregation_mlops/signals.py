@@ -304,10 +304,8 @@ def _integrated(time: TimeArray, hold: TimeArray, power: FloatArray, period: flo
     joules = power.astype(np.float64)  # at once: numpy is slow where it must convert and multiply
     joules *= hold
     if len(time) == last - first and (time == edges[:-1]).all() and (hold == period).all():
-        energy, covered = (
-            joules,
-            hold,
-        )  # each reading is a sample: what is below finds the same, and takes long
+        # Each reading is a sample: what is below finds the same, and takes long.
+        energy, covered = joules, hold
     else:
         # Up to an edge: all readings before the last one that begins there or earlier, and as much of that one.
         reading = np.maximum(np.searchsorted(time, edges, side="right") - 1, 0)

@@ -26,9 +26,7 @@ logger = logging.getLogger(__name__)
 
 Arguments = tuple[object, ...]
 
-IN_FLIGHT = (
-    1_000  # tasks that the scheduler holds at once, at least: its memory does not grow with their number
-)
+IN_FLIGHT = 1_000  # tasks that the scheduler holds at once, at least: its memory does not grow with them
 TURNS = 2  # tasks in flight for each thread of the cluster, at least
 RETRIES = 2  # of a task that failed, as of a network
 MEMORY_PER_WORKER = 1_000_000_000  # bytes; with less each, this machine's own cluster has fewer workers

@@ -40,9 +40,8 @@ _ENTITIES = ("entity", "device", "metric", "sensor", "meter", "name")  # of text
 _IDS = ("entity_id", "device_id", "meter_id", "statistic_id", "mpan")
 _UNIT_LINE = re.compile(r"[\[(]?\s*(s|ms|k?wh?|k?va|v|a|hz|°?c|utc|)\s*[\])]?", re.IGNORECASE)
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}([.,])\d{3}((?:\1\d{3})*(?:(?!\1)[.,]\d*)?)")
-_SAYS_TIME = frozenset(
-    ("timestamp", "datetime", "time", "date", "datum", "zeit")
-)  # no start, which is a reading too
+# No start, which is a reading too.
+_SAYS_TIME = frozenset(("timestamp", "datetime", "time", "date", "datum", "zeit"))
 _OFFSET = re.compile(r"[+-]\d{4}")  # of a time that spaces part
 # So many rising steps and no falling one are a counter's, not a power's.
 _MIN_RISES, _MAX_FALLING = 24, 0.05

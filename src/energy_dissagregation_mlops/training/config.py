@@ -45,13 +45,10 @@ class TrainingConfig:
     scale: tuple[float, float] = (0.7, 1.3)  # and takes so many times the power
     warp: float = 0.4  # how unevenly its phases are stretched: 0 evenly, below 1 so that none is turned round
     bend: float = 0.1  # what draws little (a motor) against what draws much: W to the power of 1 +- bend
-    own_hour: float = (
-        0.0  # chance that it comes in at its own time of day, within an hour, and not at any time
-    )
+    own_hour: float = 0.0  # chance that it comes in within an hour of its own time of day, and not at any
     strangers: float = 0.15  # chance that what no plug measures elsewhere comes into a window too
-    shares: Mapping[str, float] = field(
-        default_factory=dict
-    )  # how often a data set is drawn from; 1 where not named
+    # How often a data set is drawn from; 1 where not named.
+    shares: Mapping[str, float] = field(default_factory=dict)
 
     gate_weight: float = 1.0  # of the on/off term, against the power term
     teaching: float = 0.7  # share of the loss that follows the run's teachers, where it has some

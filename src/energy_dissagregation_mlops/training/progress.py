@@ -29,9 +29,8 @@ class Progress:
     loss: float  # mean of this epoch so far
     samples_per_second: float  # of this epoch, all processes together
     validation: Validation | None = None  # once, at the end of an epoch
-    best: float = (
-        math.nan
-    )  # score of the epoch that is kept so far, of whatever was resumed too; nan where there is none
+    # Score of the epoch that is kept so far, of whatever was resumed too; nan where there is none.
+    best: float = math.nan
 
 
 class Report(Protocol):

@@ -96,9 +96,7 @@ class WashingMachine:
     heat_minutes: float  # at 40 degrees
     wash_minutes: float
     rinses: float
-    top_ups: float = (
-        0.0  # at most: short heatings after the long one, where a thermostat keeps the water warm
-    )
+    top_ups: float = 0.0  # at most: short heatings after the long one, by which a thermostat keeps it warm
 
     def trace(self, rng: np.random.Generator) -> FloatArray:
         """One programme, (T,) W."""
