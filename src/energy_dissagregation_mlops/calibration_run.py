@@ -21,7 +21,7 @@ from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.seen import Seen, house_card
 from energy_dissagregation_mlops.store import Store, StoredHouse
-from energy_dissagregation_mlops.vocabulary import Update
+from energy_dissagregation_mlops.vocabulary import Update, unwatched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class Homes:
 
 def calibrate(
     store: Store, registry: Registry, bundle: Bundle, homes: Homes, *,
-    in_place: bool = False, progress: Update | None = None,
+    in_place: bool = False, progress: Update = unwatched,
 ) -> Bundle:  # fmt: skip
     """Fit a bundle's intervals and presence anew.
 

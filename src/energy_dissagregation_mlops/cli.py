@@ -210,7 +210,7 @@ def tune(
     store = _store(data_folder)
     with terminal.bar("searching") as update:
         found = search.search(
-            store, settings.MODELS_PATH.value(), load_space(config, base), wish, update=update
+            store, settings.MODELS_PATH.value(), load_space(config, base), wish, progress=update
         )
     show_search(found, as_json=as_json)
 
@@ -334,7 +334,7 @@ def benchmark(
     folder = output or Path("reports", "benchmarks", wanted.name)
     places = arena.Places(store=_store(data_folder), raw=settings.raw_path(), output=folder)
     with terminal.bar("benchmark") as update:
-        table = Table.of(arena.run(wanted, places, update=update))
+        table = Table.of(arena.run(wanted, places, progress=update))
     show_benchmark(wanted.name, table.overall("mae"), table.write(folder))
 
 

@@ -51,7 +51,7 @@ def test_a_protocol_gives_a_table_once_and_trains_nothing_twice(
     told: list[tuple[float, float | None]] = []
     published = [{"name": "Else", "source": "a paper", "mae": {"kettle": 7.5}}]
     protocol = make_protocol(published=published)
-    result = run(protocol, places, update=lambda done, total, note: told.append((done, total)))
+    result = run(protocol, places, progress=lambda done, total, note: told.append((done, total)))
     assert told[-1] == (1, 1)
 
     table = Table.of(result)
@@ -80,17 +80,17 @@ def test_a_protocol_gives_a_table_once_and_trains_nothing_twice(
     assert entry["figures"]["kettle"]["mae"]["low"] <= entry["figures"]["kettle"]["mae"]["high"]
 
     monkeypatch.setattr(contests, "train", forbidden)
-    again = Table.of(run(protocol, places, update=silent))
+    again = Table.of(run(protocol, places, progress=silent))
     assert again.overall("mae") == table.overall("mae")
     with pytest.raises(AssertionError, match="nothing is to be trained"):
         run(
             make_protocol(training={"epochs": 1, "steps_per_epoch": 3, "batch_size": 4}),
             places,
-            update=silent,
+            progress=silent,
         )
     make_home("made", 1, days=4)  # other readings of the training home
     with pytest.raises(AssertionError, match="nothing is to be trained"):
-        run(protocol, places, update=silent)
+        run(protocol, places, progress=silent)
 
 
 @pytest.mark.slow
@@ -101,7 +101,7 @@ def test_a_pupil_learns_from_all_seeds_of_its_teachers_and_begins_from_its_own(
     tiny = {"name": "tiny", "network": "gated_unet", "network_options": TINY}
     pupil = {**tiny, "name": "pupil", "start": "tiny", "teachers": "tiny"}
     protocol = make_protocol(seeds=[0, 1], contestants=[tiny, pupil])
-    (split,) = run(part_of(protocol, contestants=["pupil"]), places, update=silent).splits
+    (split,) = run(part_of(protocol, contestants=["pupil"]), places, progress=silent).splits
     assert [each.name for each in split.entries][-2:] == ["tiny", "pupil"]
     models = Registry(places.output / MODELS, shipped=None)
     of_tiny, of_pupil = (
@@ -121,7 +121,7 @@ def test_all_seeds_of_a_contestant_answer_together_in_one_trial(
     told: list[tuple[float, float | None]] = []
     result = run(
         make_protocol(seeds=[0, 1], contestants=[tiny, together]), places,
-        update=lambda done, total, note: told.append((done, total)),
+        progress=lambda done, total, note: told.append((done, total)),
     )  # fmt: skip
     assert told[-1] == (3, 3)
     (split,) = result.splits
@@ -146,7 +146,7 @@ def test_scales_fitted_with_the_test_house_in_fail_the_run(
 
     monkeypatch.setattr(loop, "scales_of", cheating)
     with pytest.raises(LeakError, match="the scale of the mains"):
-        run(make_protocol(), places, update=silent)
+        run(make_protocol(), places, progress=silent)
 
 
 def test_a_leak_in_any_split_is_found_before_anything_is_trained(
@@ -159,7 +159,7 @@ def test_a_leak_in_any_split_is_found_before_anything_is_trained(
         {"name": "bad", "train": ["made:1"], "validation": ["made:2"], "test": ["made:2"]},
     ]
     with pytest.raises(LeakError, match="split bad: made:2 is named for validation and for test"):
-        run(make_protocol(splits=splits), places, update=silent)
+        run(make_protocol(splits=splits), places, progress=silent)
 
 
 def test_an_appliance_that_is_never_used_where_it_counts_is_said(
@@ -168,7 +168,7 @@ def test_an_appliance_that_is_never_used_where_it_counts_is_said(
     make_home("made", 1), make_home("made", 2)
     appliances = {"kettle": 2000, "microwave": 200}
     with pytest.raises(ConfigError, match="no house to train on has used and metered microwave"):
-        run(make_protocol(appliances=appliances), places, update=silent)
+        run(make_protocol(appliances=appliances), places, progress=silent)
 
 
 def test_houses_that_are_nowhere_are_said_with_the_file_to_get(
@@ -176,7 +176,7 @@ def test_houses_that_are_nowhere_are_said_with_the_file_to_get(
 ) -> None:
     make_home("made", 1)
     with pytest.raises(StoreError, match=r"needs made:2 at 60 s: expected absent.h5 in .*raw"):
-        run(make_protocol(), places, update=silent)
+        run(make_protocol(), places, progress=silent)
 
 
 def test_a_part_of_a_protocol_is_named_by_its_splits_and_contestants(make_protocol: ProtocolMaker) -> None:
@@ -205,7 +205,7 @@ def test_simulated_homes_are_drawn_from_the_ranges_that_the_protocol_names(
             run(
                 make_protocol(data={"made": {"file": "made.h5", "simulated": simulated}}),
                 places,
-                update=silent,
+                progress=silent,
             )
     assert [each.base_load for each in drawn] == [(50, 150), (40, 60)]
 

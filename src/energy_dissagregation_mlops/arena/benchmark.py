@@ -77,13 +77,13 @@ def _with_predecessors(protocol: Protocol, contestant: Contestant) -> set[str]:
     return {contestant.name}.union(*before)
 
 
-def run(protocol: Protocol, places: Places, *, update: Update) -> Result:
+def run(protocol: Protocol, places: Places, *, progress: Update) -> Result:
     """Carry a protocol out.
 
     Args:
         protocol: or a part of one.
         places: the store and the folders.
-        update: told of progress.
+        progress: told of trainings done and in all.
 
     Raises:
         LeakError: a test house or day was seen, or would be.
@@ -91,13 +91,13 @@ def run(protocol: Protocol, places: Places, *, update: Update) -> Result:
     """
     prepare(
         protocol, protocol.splits, places.store, raw=places.raw,
-        progress=lambda done, total, what: update(done, total, f"the homes: {what}"),
+        progress=lambda done, total, what: progress(done, total, f"the homes: {what}"),
     )  # fmt: skip
     # Every split is checked before anything is trained for one.
     rings = [_Ring.opened(protocol, split, places) for split in protocol.splits]
     trials = sum(len(protocol.seeds_of(each)) for each in protocol.contestants)
-    progress = _Steps(total=len(rings) * trials, update=update)
-    return Result(protocol=protocol, splits=tuple(ring.result(progress) for ring in rings))
+    steps = _Steps(total=len(rings) * trials, update=progress)
+    return Result(protocol=protocol, splits=tuple(ring.result(steps) for ring in rings))
 
 
 @dataclass(slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from energy_dissagregation_mlops.calibration.presence import Watched, presence_m
 from energy_dissagregation_mlops.calibration.series import KnownHome
 from energy_dissagregation_mlops.calibration.tables import Said, tables
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
-from energy_dissagregation_mlops.vocabulary import Disaggregation, Update
+from energy_dissagregation_mlops.vocabulary import Disaggregation, Update, unwatched
 
 LEVEL = 0.8  # share of truths that an interval is to hold
 
@@ -38,7 +38,7 @@ class _Seen:
     watched: list[Watched] = field(default_factory=list)
 
 
-def calibrated(card: Card, witnesses: Sequence[Witness], *, progress: Update | None = None) -> Calibration:
+def calibrated(card: Card, witnesses: Sequence[Witness], *, progress: Update = unwatched) -> Calibration:
     """Fit a bundle's intervals and presence.
 
     Args:
@@ -49,8 +49,7 @@ def calibrated(card: Card, witnesses: Sequence[Witness], *, progress: Update | N
     seen = [_Seen() for _ in card.appliances]
     for done, witness in enumerate(witnesses, start=1):
         _look(card, witness, seen)
-        if progress is not None:
-            progress(done, len(witnesses), witness.home.reference)
+        progress(done, len(witnesses), witness.home.reference)
     return Calibration(
         level=LEVEL,
         appliances=tuple(_appliance(card, row, each) for row, each in enumerate(seen)),
@@ -78,19 +77,13 @@ def _rows(witness: Witness, home: KnownHome, card: Card) -> Disaggregation:
     if found.appliances == card.appliance_names:
         return found
     shape = (len(card.appliances), len(home.mains))
-    power, on, probability = (
-        np.full(shape, np.nan, np.float32),
-        np.zeros(shape, np.bool_),
-        np.zeros(shape, np.float32),
-    )
+    power = np.full(shape, np.nan, np.float32)
+    on, probability = np.zeros(shape, np.bool_), np.zeros(shape, np.float32)
     for row, name in enumerate(card.appliance_names):
         if name in found.appliances:
             place = found.appliances.index(name)
-            power[row], on[row], probability[row] = (
-                found.power[place],
-                found.on[place],
-                found.on_probability[place],
-            )
+            power[row], on[row] = found.power[place], found.on[place]
+            probability[row] = found.on_probability[place]
     return Disaggregation(
         start=found.start, sample_period=found.sample_period, appliances=card.appliance_names, mains=found.mains,
         power=power, on=on, other=found.other, on_probability=probability,

@@ -12,8 +12,10 @@ import hashlib
 import json
 import logging
 import os
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +30,7 @@ from energy_dissagregation_mlops.tracking.opening import RunStore
 from energy_dissagregation_mlops.training_run.prepared import PreparedRun
 from energy_dissagregation_mlops.tuning.space import Choice, Range, Space
 from energy_dissagregation_mlops.tuning.trial import Outcome, Task, decoded, pruner, run, trial_config
-from energy_dissagregation_mlops.vocabulary import Update
+from energy_dissagregation_mlops.vocabulary import Update, unwatched
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -69,7 +71,7 @@ class Found:
     output: Path
 
 
-def search(store: Store, models: Path, space: Space, wish: Wish, *, update: Update | None = None) -> Found:
+def search(store: Store, models: Path, space: Space, wish: Wish, *, progress: Update = unwatched) -> Found:
     """Search until there are so many trials.
 
     Args:
@@ -77,7 +79,7 @@ def search(store: Store, models: Path, space: Space, wish: Wish, *, update: Upda
         models: the registry's folder, beside which the search and its runs are kept.
         space: what may be changed.
         wish: how much.
-        update: told of progress.
+        progress: told of trials done and in all.
 
     Raises:
         ConfigError: the same search is going on elsewhere, or no trial could be scored.
@@ -96,7 +98,9 @@ def search(store: Store, models: Path, space: Space, wish: Wish, *, update: Upda
         lambda who: ConfigError(f"{going_on} ({who}): wait for it, or give it more --jobs"),
     ):
         study = _opened(storage, name, space)
-        _search(study, storage, store, models, space, wish, update)
+        parent = os.getpid() if wish.jobs > 1 else None
+        task = partial(Task, store=store.root, models=models, storage=storage, parent=parent)
+        _search(study, space, wish, task, progress)
         found = _found(study, space, wish.output)
     if found is None:
         raise ConfigError(f"none of the {wish.trials} trials could be scored: the warnings above say why")
@@ -138,28 +142,23 @@ def _opened(storage: Path, name: str, space: Space) -> Study:
     return study
 
 
-def _search(
-    study: Study, storage: Path, store: Store, models: Path, space: Space, wish: Wish, update: Update | None
-) -> None:
+def _search(study: Study, space: Space, wish: Wish, task: Callable[..., Task], progress: Update) -> None:
     """Ask and tell until all is done."""
 
     def asked() -> Task:
         trial = study.ask()
         config = space.config(decoded(_suggested(trial, space)))
-        return Task(
-            store=store.root, models=models, storage=storage, study=study.study_name, number=trial.number,
-            identity=trial._trial_id, config=trial_config(space.base, config),
-            parent=os.getpid() if wish.jobs > 1 else None,
+        return task(
+            study=study.study_name, number=trial.number, identity=trial._trial_id,
+            config=trial_config(space.base, config),
         )  # fmt: skip
 
     def told(outcome: Outcome) -> None:
         _tell(study, outcome)
         _found(study, space, wish.output)
-        if update is not None:
-            update(_num_done(study), wish.trials, _note(study))
+        progress(_num_done(study), wish.trials, _note(study))
 
-    if update is not None:
-        update(_num_done(study), wish.trials, "")
+    progress(_num_done(study), wish.trials, "")
     if wish.jobs == 1:
         while _num_done(study) < wish.trials:
             told(run(asked()))
