@@ -82,9 +82,9 @@ def totals(true: Trace, predicted: Trace) -> Totals:
     )
 
 
-def or_none(score: float) -> float | None:
-    """A score as JSON has it: None for NaN, which it has no word for."""
-    return score if math.isfinite(score) else None
+def or_none(value: float | None) -> float | None:
+    """A number as JSON has it: None for NaN, which it has no word for."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _ratio(numerator: float, denominator: float) -> float:
@@ -311,12 +311,8 @@ class Scorer:
     def finish(self) -> Scores:
         """The scores of all blocks; nothing may follow."""
         self._activations.finish()
-        sums, activations, energy_kwh = self.totals, self._activations, self._days.energy_kwh()
-        found, num_true, num_predicted = (
-            activations.num_found,
-            activations.num_true,
-            activations.num_predicted,
-        )
+        sums, uses, energy_kwh = self.totals, self._activations, self._days.energy_kwh()
+        found, num_true, num_predicted = uses.num_found, uses.num_true, uses.num_predicted
         return Scores(
             num_samples=sums.num_samples,
             num_missing=sums.num_missing,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from energy_dissagregation_mlops.metrics import or_none
 from energy_dissagregation_mlops.terminal import output
 
 if TYPE_CHECKING:
@@ -32,11 +33,6 @@ def moment(seconds: float | None) -> str:
     return "-" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}"
 
 
-def finite(value: float | None) -> float | None:
-    """A number as JSON can hold it."""
-    return value if value is not None and np.isfinite(value) else None
-
-
 def print_json(value: object) -> None:
     """Print what a program reads."""
     output().print_json(json.dumps(value, allow_nan=False))
@@ -45,6 +41,6 @@ def print_json(value: object) -> None:
 def record_json(record: DataclassInstance) -> dict[str, object]:
     """A record as JSON can hold it: what is no number is null."""
     return {
-        key: finite(value) if isinstance(value, float) else value
+        key: or_none(value) if isinstance(value, float) else value
         for key, value in dataclasses.asdict(record).items()
     }

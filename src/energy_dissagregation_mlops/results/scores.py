@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from energy_dissagregation_mlops.metrics import or_none
 from energy_dissagregation_mlops.results.formatting import (
     NO_INTERVALS,
-    finite,
     number,
     percent,
     print_json,
@@ -93,11 +93,11 @@ def _evaluation_json(found: Evaluation) -> dict[str, object]:
             {
                 "appliance": one.appliance, "model": one.model.to_json(),
                 "always_off": one.always_off.to_json(), "mean_power": one.mean_power.to_json(),
-                "days": one.days, "mae_95": [finite(one.mae_interval.low), finite(one.mae_interval.high)],
+                "days": one.days, "mae_95": [or_none(one.mae_interval.low), or_none(one.mae_interval.high)],
                 "coverage": None if one.coverage is None else record_json(one.coverage),
                 "presence": one.presence,
                 "lacking": None if one.lacking is None else record_json(one.lacking)
-                | {"false_kwh_per_day": finite(one.lacking.false_kwh_per_day)},
+                | {"false_kwh_per_day": or_none(one.lacking.false_kwh_per_day)},
             }
             for one in found.appliances
         ],
