@@ -159,9 +159,6 @@ class Activations:
         )  # fmt: skip
 
 
-_COLUMNS = ("row", "start", "stop", "energy", "peak")
-
-
 @dataclass(slots=True, kw_only=True)
 class ActivationFinder:
     """Finds the activations of appliances in regular series that come block by block."""
@@ -225,8 +222,8 @@ class ActivationFinder:
         if len(self._pieces) == 1:
             return self._pieces[0]
         columns = {
-            name: np.concatenate([_NO_USE[name], *(getattr(piece, name) for piece in self._pieces)])
-            for name in _COLUMNS
+            name: np.concatenate([none, *(getattr(piece, name) for piece in self._pieces)])
+            for name, none in _NO_USE.items()
         }
         order = np.argsort(columns["row"], kind="stable")  # each appliance's come in order of time
         return Activations(
