@@ -9,4 +9,5 @@ BUNDLE_SHA256 = "edmlops.bundle_sha256"
 ERROR = "edmlops.error"
 ENVIRONMENT = "environment."  # tags begin so
 USER = "mlflow.user"  # MLflow's own, for a person's name
+NEWEST_FIRST = "attributes.start_time DESC"  # an order of runs
 BEST = "best_score"  # metric: the least "score" so far

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from energy_dissagregation_mlops.errors import TrackingError, UnknownNameError
-from energy_dissagregation_mlops.tracking.names import BEST, BUNDLE, DATA, ENVIRONMENT, ERROR
+from energy_dissagregation_mlops.tracking.names import (
+    BEST,
+    BUNDLE,
+    DATA,
+    ENVIRONMENT,
+    ERROR,
+    NEWEST_FIRST,
+)
 from energy_dissagregation_mlops.tracking.opening import RunStore
 
 if TYPE_CHECKING:
@@ -55,9 +62,7 @@ def recorded_runs(runs: RunStore, name: str | None = None) -> list[RecordedRun]:
         found: list[RecordedRun] = []
         token = None
         while True:
-            page = client.search_runs(
-                wanted, max_results=_PAGE, order_by=["attributes.start_time DESC"], page_token=token
-            )
+            page = client.search_runs(wanted, max_results=_PAGE, order_by=[NEWEST_FIRST], page_token=token)
             found += [_read(run, names[run.info.experiment_id]) for run in page]
             token = page.token
             if not token:
@@ -103,10 +108,7 @@ def _at_best(client: MlflowClient, run: RecordedRun) -> RecordedRun:
         return run
     best = min(scores, key=lambda step: (scores[step], step))
     metrics = {key: each.value for key, history in histories.items() for each in history if each.step == best}
-    return RecordedRun(
-        **{name: getattr(run, name) for name in RecordedRun.__slots__ if name != "metrics"},
-        metrics=metrics | {"epoch": best},
-    )
+    return replace(run, metrics=metrics | {"epoch": best})
 
 
 def _read(run: Run, name: str) -> RecordedRun:

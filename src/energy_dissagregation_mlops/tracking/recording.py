@@ -29,6 +29,7 @@ from energy_dissagregation_mlops.tracking.names import (
     ENVIRONMENT,
     ERROR,
     IDENTITY,
+    NEWEST_FIRST,
     USER,
 )
 from energy_dissagregation_mlops.tracking.opening import RunStore, first_line
@@ -198,7 +199,7 @@ def _unfinished(client: MlflowClient, experiment: str, facts: Facts) -> str | No
     found = client.search_runs(
         [experiment],
         f"tags.`{IDENTITY}` = '{facts.identity}' and attributes.status != 'FINISHED'",
-        max_results=1, order_by=["attributes.start_time DESC"],
+        max_results=1, order_by=[NEWEST_FIRST],
     )  # fmt: skip
     return str(found[0].info.run_id) if found else None
 
