@@ -76,11 +76,11 @@ class Bodies:
                 raise OverloadedError("the server holds as many bodies as it can: try again in a moment")
 
 
-def inflated(body: bytes, *, max_bytes: int) -> bytes:
+def inflated(body: bytes, rules: Rules) -> bytes:
     """A gzip body's content, every member of it.
 
     Raises:
-        RequestError: 413, it is larger than ``max_bytes``; 400, it is damaged.
+        RequestError: 413, it is larger than ``max_body_bytes``; 400, it is damaged.
     """
     pieces: list[bytes] = []
     size = 0
@@ -93,8 +93,8 @@ def inflated(body: bytes, *, max_bytes: int) -> bytes:
             except zlib.error as error:
                 raise _damaged(str(error)) from None
             size += len(piece)
-            if size > max_bytes:
-                raise too_large(max_bytes, "inflated ")
+            if size > rules.max_body_bytes:
+                raise too_large(rules.max_body_bytes, "inflated ")
             pieces.append(piece)
             rest = engine.unconsumed_tail
         if not engine.eof:

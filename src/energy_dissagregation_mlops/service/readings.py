@@ -90,7 +90,7 @@ def from_csv(body: bytes, options: CsvOptions, rules: Rules) -> Asked:
         DataError: it is no table of times and power.
     """
     if body.startswith(_GZIP_START):
-        body = inflated(body, max_bytes=rules.max_body_bytes)  # a file that was compressed before it was sent
+        body = inflated(body, rules)  # a file that was compressed before it was sent
     if body.startswith(_GZIP_START):
         raise DataError("the meter file is compressed twice: unpack it")
     if body[:100].lstrip().startswith(b"{"):

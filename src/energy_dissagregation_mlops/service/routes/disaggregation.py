@@ -71,7 +71,7 @@ async def predict(request: Request) -> Response:
     async with state.bodies.of(request) as body:
 
         def work(served: Served) -> bytes:
-            content = inflated(body, max_bytes=state.rules.max_body_bytes) if zipped else body
+            content = inflated(body, state.rules) if zipped else body
             return packed(prediction(content, served, state.rules), form)
 
         return _response(await state.engine.run(work), form)
@@ -109,7 +109,7 @@ def _answered(
     body: bytes, read: Reader, served: Served, *, zipped: bool, form: Form, rules: Rules
 ) -> bytes | Asked:
     """The answer, or what was asked where it is for another bundle."""
-    asked = read(inflated(body, max_bytes=rules.max_body_bytes) if zipped else body)
+    asked = read(inflated(body, rules) if zipped else body)
     if asked.options.bundle not in (None, served.bundle.card.reference):
         return asked
     return answer(asked, served, form=form, rules=rules)

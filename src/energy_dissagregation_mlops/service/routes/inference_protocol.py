@@ -203,7 +203,7 @@ def _metadata(served: Served) -> dict[str, object]:
 def _inferred(
     body: bytes, json_length: str | None, served: Served, *, zipped: bool, form: Form, rules: Rules
 ) -> tuple[bytes, int | None]:
-    content = inflated(body, max_bytes=rules.max_body_bytes) if zipped else body
+    content = inflated(body, rules) if zipped else body
     found = taken_apart(content, json_length, rules)
     mains = tensor(found, INPUT)
     if not 0 < len(mains) <= rules.max_samples:
