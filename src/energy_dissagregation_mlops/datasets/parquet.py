@@ -178,12 +178,11 @@ class ParquetTable:
     def _series(self, name: str, column: str) -> Series:
         self._check_numeric(column)
         about = named(column)
-        unit = (self._columns.unit or about.unit) if name == MAINS else (about.unit or self._columns.unit)
         return Series(
             name=name,
             column=column,
             index=self._schema.names.index(column),
-            unit=unit or Unit.W,
+            unit=self._columns.unit_of(name, about.unit) or Unit.W,
             form=Form.POWER,
             quantity=about.quantity,
         )

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from energy_dissagregation_mlops.appliances import recognise
 from energy_dissagregation_mlops.errors import DataError
 from energy_dissagregation_mlops.meter_csv.cells import parted
-from energy_dissagregation_mlops.vocabulary import JOULES_PER_KWH, Quantity
+from energy_dissagregation_mlops.vocabulary import JOULES_PER_KWH, MAINS, Quantity
 
 _KEPT = 1024  # names: of many homes' tables they are the same few
 
@@ -60,6 +60,10 @@ class Columns:
     time_zone: str | None = None  # IANA name for times that name no zone; UTC
     day_first: bool | None = None  # whether 05/06/2024 is the fifth of June
     missing: str | None = None  # a column that is 1 where a row is to be left out; "missing" where it exists
+
+    def unit_of(self, name: str, own: Unit | None) -> Unit | None:
+        """The unit of the mains as the person says, else its ``own``; of an appliance the other way about."""
+        return (self.unit or own) if name == MAINS else (own or self.unit)
 
     @property
     def said(self) -> str:
@@ -129,19 +133,8 @@ _OTHERS = frozenset(
         *("voltage", "volt", "volts", "current", "amps", "ampere", "frequency", "hz", "pf", "factor"),
         *("temperature", "temp", "humidity", "cost", "price", "tariff", "tax", "rate", "status", "missing"),
         *("stuck", "issues", "id", "index", "entity", "reactive", "var", "kvar", "export", "exported"),
-        *(
-            "returned",
-            "ret",
-            "react",
-            "einspeisung",
-            "self",
-            "solar",
-            "pv",
-            "production",
-            "produced",
-            "generation",
-            "generated",
-        ),
+        *("returned", "ret", "react", "einspeisung", "self", "solar", "pv"),
+        *("production", "produced", "generation", "generated"),
         *("battery", "gas", "water", "num", "rssi", "end"),
     )
 )

@@ -32,7 +32,6 @@ from energy_dissagregation_mlops.meter_csv.columns import (
 from energy_dissagregation_mlops.meter_csv.layout import Dialect, Series
 from energy_dissagregation_mlops.meter_csv.timestamps import Kind, is_serial, kind_of
 from energy_dissagregation_mlops.signals import MAX_MAINS_POWER
-from energy_dissagregation_mlops.vocabulary import MAINS
 
 _DELIMITERS = (",", ";", "\t", "|", " ")
 _MAX_LINES = 200
@@ -312,18 +311,15 @@ def find_appliances(sample: Sample, columns: Columns, taken: set[int]) -> list[t
     return found
 
 
-def series(
-    name: str, index: int, sample: Sample, columns: Columns, *, column: str | None = None, meter: str | None = None
-) -> Series:  # fmt: skip
+def series(name: str, index: int, sample: Sample, columns: Columns, meter: str | None = None) -> Series:
     """A column, or a meter's rows of it, with the unit that the person, their names or its cells say; W otherwise."""
-    header = sample.dialect.header[index]
-    about = named(f"{meter or ''} {header}")
-    first, second = (columns.unit, about.unit) if name == MAINS else (about.unit, columns.unit)
-    unit = first or second or sample.unit(index) or Unit.W
+    column = sample.dialect.header[index]
+    about = named(f"{meter or ''} {column}")
+    unit = columns.unit_of(name, about.unit) or sample.unit(index) or Unit.W
     form = Form.INTERVAL if unit.is_energy else Form.POWER
     return Series(
-        name=name, column=column or header, index=index, unit=unit, form=form, quantity=about.quantity, meter=meter
-    )  # fmt: skip
+        name=name, column=column, index=index, unit=unit, form=form, quantity=about.quantity, meter=meter
+    )
 
 
 def form_of(series: Series, values: DoubleArray, *, unit_known: bool, where: str) -> Form:
