@@ -96,7 +96,7 @@ def load_run(path: Path | None, flags: Flags) -> RunConfig:
     return dataclasses.replace(section(RunConfig, content, where), training=training)
 
 
-def strongest(name: str, *, flag: object, variable: Variable[Any], written: object = None) -> object:
+def strongest(name: str, *, flag: object, variable: Variable[Any], written: object) -> object:
     """The value that counts: a flag, else the environment's, else the file's, else the default.
 
     Each weaker value that says something else is warned about.

@@ -199,7 +199,7 @@ class _Writer:
 INSTANT = pa.timestamp("ms", tz="UTC")
 
 
-def power_schema(appliances: tuple[str, ...], *, intervals: bool = False) -> pa.Schema:
+def power_schema(appliances: tuple[str, ...], *, intervals: bool) -> pa.Schema:
     """The columns of the table of power, W."""
     names = [MAINS, *appliances, OTHER]
     if intervals:

@@ -136,7 +136,7 @@ def _outside_quotes(text: ByteArray, marks: IndexArray, start: IndexArray, end: 
     return outside
 
 
-def blocks_of(file: BinaryIO, size: int = BLOCK_BYTES) -> Iterator[bytes]:
+def blocks_of(file: BinaryIO, size: int) -> Iterator[bytes]:
     """The file in blocks of whole lines of about ``size`` bytes.
 
     Raises:
