@@ -20,11 +20,11 @@ from energy_dissagregation_mlops.calibration.cells import Values
 from energy_dissagregation_mlops.calibration.series import KnownHome
 from energy_dissagregation_mlops.calibration.tables import rounded
 from energy_dissagregation_mlops.inference.summary import days_of
+from energy_dissagregation_mlops.metrics import MIN_DAY_COVERAGE
 from energy_dissagregation_mlops.presence import FEATURES, Evidence, PresenceModel, PresenceRow, features
 from energy_dissagregation_mlops.vocabulary import JOULES_PER_KWH, SECONDS_PER_DAY, BoolArray, Disaggregation
 
 DAYS = (1, 7, 28)  # of the periods that are learnt from
-MIN_DAY_COVERAGE = 0.5  # of a day that counts
 RIDGE = 1.0  # against a weight of 1 for each home with and without it: few homes leave the odds near even
 _ROUNDS = 50  # of Newton's method: it stands still after ten
 _FIRST_DAY = date(1970, 1, 1)

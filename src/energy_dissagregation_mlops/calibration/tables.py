@@ -15,13 +15,14 @@ from energy_dissagregation_mlops.calibration.cells import LEAST_SCORES, Numbers,
 from energy_dissagregation_mlops.calibration.series import KnownHome
 from energy_dissagregation_mlops.inference.disaggregator import ON_PROBABILITY
 from energy_dissagregation_mlops.intervals import ApplianceIntervals, EnergyRow, PowerTable, cells_of
+from energy_dissagregation_mlops.metrics import MIN_DAY_COVERAGE
 from energy_dissagregation_mlops.vocabulary import JOULES_PER_KWH, BoolArray, Disaggregation, FloatArray
 
 PROBABILITY_EDGES = (0.005, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97)
 LEVELS = (0.3, 1.0)  # of the appliance's typical power while on, between them the levels of what is said
 HOURS = (6.0, 24.0, 168.0, 672.0)  # of the spans whose energy is looked at
 LONG, LEAST_HOMES = 24.0, 5  # of longer spans a home is one example, however many there are: so many it takes
-MIN_SPAN_COVERAGE = 0.5  # a span of which less is measured is left out, as a day is in the scores
+MIN_SPAN_COVERAGE = MIN_DAY_COVERAGE  # a span of which less is measured is left out, as a day is
 LEAST_SPANS = 20  # with said use: with fewer there is no row
 STRETCHES = 5  # of one home alone, each of which is left out in turn
 _DIGITS = 5  # significant ones in a card
