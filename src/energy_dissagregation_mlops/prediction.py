@@ -28,7 +28,7 @@ from energy_dissagregation_mlops.datasets.tabular import Tabular
 from energy_dissagregation_mlops.errors import ConfigError, DataError
 from energy_dissagregation_mlops.files import atomic_file
 from energy_dissagregation_mlops.inference.calibrated import Calibrated, without
-from energy_dissagregation_mlops.inference.disaggregator import BLOCK, Disaggregator
+from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.inference.mains import MainsSeries, doubt, mains_series
 from energy_dissagregation_mlops.inference.quality import is_judged, notes, notes_on, step_power
 from energy_dissagregation_mlops.inference.summary import DayEnergy, Summary
@@ -137,9 +137,8 @@ def predict(
         def written(gone: BoolArray) -> Iterator[Disaggregation]:
             """Write the power table, and hand on each piece as it was before anything was taken out of it."""
             schema = power_schema(card.appliance_names, intervals=intervals)
-            blocks = (mains.power[begin : begin + BLOCK] for begin in range(0, len(mains.power), BLOCK))
             with _Writer(asides[0], output.suffix, schema) as writer:
-                for part in disaggregator.stream(blocks, start=mains.start):
+                for part in disaggregator.stream(mains.blocks(), start=mains.start):
                     writer.write(power_table(without(part, gone), asked))
                     yield part
 

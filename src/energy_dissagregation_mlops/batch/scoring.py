@@ -14,7 +14,7 @@ from energy_dissagregation_mlops.batch.tables import BucketTables, bucket_tables
 from energy_dissagregation_mlops.bundle import FILES, SUMS, Bundle
 from energy_dissagregation_mlops.errors import BundleError, DataError, UnknownNameError, one_line
 from energy_dissagregation_mlops.inference.calibrated import without
-from energy_dissagregation_mlops.inference.disaggregator import BLOCK, Disaggregator
+from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.inference.mains import MainsSeries, doubt
 from energy_dissagregation_mlops.inference.quality import is_judged
 from energy_dissagregation_mlops.inference.summary import Summary
@@ -96,9 +96,8 @@ def _score_home(
         card.appliances, sample_period=card.sample_period, zone=place,
         calibrated=disaggregator.calibrated if is_judged(mains, period=card.sample_period) else None,
     )  # fmt: skip
-    blocks = (mains.power[begin : begin + BLOCK] for begin in range(0, len(mains.power), BLOCK))
     held = []  # of one home: what it probably does not have is known at its end
-    for part in disaggregator.stream(blocks, start=mains.start):
+    for part in disaggregator.stream(mains.blocks(), start=mains.start):
         summary.add(part)
         if tables.wants_power:
             held.append(part)

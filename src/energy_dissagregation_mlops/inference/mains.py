@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from energy_dissagregation_mlops.errors import DataError
-from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
+from energy_dissagregation_mlops.inference.disaggregator import BLOCK, Disaggregator
 from energy_dissagregation_mlops.signals import (
     FROZEN_ABOVE,
     FROZEN_DURATION,
@@ -38,6 +38,10 @@ class MainsSeries:
     source_period: float  # s
     counts: Counts  # of all channels together
     remarks: Remarks = NO_REMARKS
+
+    def blocks(self) -> Iterator[FloatArray]:
+        """Its power in pieces, for ``Disaggregator.stream``."""
+        return (self.power[begin : begin + BLOCK] for begin in range(0, len(self.power), BLOCK))
 
 
 def doubt(mains: MainsSeries, *, sample_period: float) -> str | None:
