@@ -115,19 +115,7 @@ def predict(
         EdmlopsError: it can't be written.
     """
     files = _files(output)
-    card, calibrated = disaggregator.card, disaggregator.calibrated
-    if intervals and calibrated is None:
-        raise ConfigError(
-            f"{card.reference} was never calibrated, so it gives no intervals: run `edmlops calibrate`"
-        )
-    if not is_judged(mains, period=card.sample_period):
-        calibrated = None
-        if intervals:
-            raise ConfigError(
-                f"{card.reference} knows no intervals for readings like these, a sample every {mains.source_period:g} s, "
-                f"in steps of {step_power(mains, card.sample_period):,.0f} W, "
-                f"{mains.counts.negative:,} below 0 W: leave out --intervals"
-            )
+    card, calibrated = disaggregator.card, _calibrated_for(mains, disaggregator, intervals=intervals)
     summary = Summary.of(card.appliances, sample_period=card.sample_period, zone=zone, calibrated=calibrated)
     asked = calibrated if intervals else None
     with ExitStack() as stack:
@@ -161,6 +149,26 @@ def predict(
         presence=summary.presence, absent=tuple(name for name, gone in names if gone),
         notes=(*notes(mains, period=card.sample_period), *notes_on(summary)),
     )  # fmt: skip
+
+
+def _calibrated_for(
+    mains: MainsSeries, disaggregator: Disaggregator, *, intervals: bool
+) -> Calibrated | None:
+    """What is known of the bundle's errors on such readings; an error where nothing is and intervals are wanted."""
+    card, calibrated = disaggregator.card, disaggregator.calibrated
+    if intervals and calibrated is None:
+        raise ConfigError(
+            f"{card.reference} was never calibrated, so it gives no intervals: run `edmlops calibrate`"
+        )
+    if is_judged(mains, period=card.sample_period):
+        return calibrated
+    if intervals:
+        raise ConfigError(
+            f"{card.reference} knows no intervals for readings like these, a sample every {mains.source_period:g} s, "
+            f"in steps of {step_power(mains, card.sample_period):,.0f} W, "
+            f"{mains.counts.negative:,} below 0 W: leave out --intervals"
+        )
+    return None
 
 
 def _files(output: Path) -> tuple[Path, ...]:
