@@ -1,7 +1,7 @@
 """One process that answers: uvicorn, and how it comes to its end.
 
-SIGTERM: not ready from that moment on, new work is refused for ``notice`` seconds so that a balancer turns to
-others, what was accepted finishes, and the process leaves with status 0 within the grace period. What has not come
+SIGTERM: not ready from that moment on, new work is refused for a tenth of the grace period so that a balancer turns to
+others, what was accepted finishes, and the process leaves with status 0 within that period. What has not come
 to its end by then is cut off, with status 1. SIGINT does without the notice.
 """
 
