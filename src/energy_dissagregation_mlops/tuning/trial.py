@@ -30,6 +30,7 @@ from energy_dissagregation_mlops.training_run.running import fitted
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.pruners import BasePruner
+    from optuna.trial import Trial
 
 _SEARCH, _TRIAL, _PRUNED = "edmlops.search", "edmlops.trial", "edmlops.pruned"  # tags of a run on record
 
@@ -99,37 +100,39 @@ def run(task: Task) -> Outcome:
     trial = optuna.Trial(opened_study(task.storage, task.study), task.identity)
     checkpoint = task.storage.with_suffix("") / f"{_named(task.config)}.pt"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    best = math.nan
-
     try:
-        prepared = PreparedRun.of(Store(task.store), Registry(task.models), task.config)
-        with recorded(Facts.of(prepared), RunStore(task.models), resume=checkpoint.exists()) as recording:
-            recording.tag(_SEARCH, task.study)
-            recording.tag(_TRIAL, str(task.number))
-
-            def report(progress: Progress) -> None:
-                nonlocal best
-                if task.parent is not None and os.getppid() != task.parent:
-                    os._exit(1)  # nobody waits for it any more
-                recording.report(progress)
-                if progress.validation is not None:
-                    best = progress.best
-                    trial.report(best, progress.epoch)
-                    if trial.should_prune():
-                        raise _LagsBehindError
-
-            try:
-                made = fitted(prepared, checkpoint=checkpoint, resume=True, report=report)
-            except _LagsBehindError:
-                recording.tag(_PRUNED, "true")
-                outcome = Outcome(number=task.number, score=best, pruned=True)
-            else:
-                validation = made.best.validation
-                outcome = Outcome(number=task.number, score=None if validation is None else validation.score)
+        outcome = _tried(task, trial, checkpoint)
     except EdmlopsError as error:
         outcome = Outcome(number=task.number, score=None, error=str(error))
     checkpoint.unlink(missing_ok=True)
     return outcome
+
+
+def _tried(task: Task, trial: Trial, checkpoint: Path) -> Outcome:
+    """Train, and give up where it lags behind; raises as training does."""
+    best = math.nan
+
+    def report(progress: Progress) -> None:
+        nonlocal best
+        if task.parent is not None and os.getppid() != task.parent:
+            os._exit(1)  # nobody waits for it any more
+        recording.report(progress)
+        if progress.validation is not None:
+            best = progress.best
+            trial.report(best, progress.epoch)
+            if trial.should_prune():
+                raise _LagsBehindError
+
+    prepared = PreparedRun.of(Store(task.store), Registry(task.models), task.config)
+    with recorded(Facts.of(prepared), RunStore(task.models), resume=checkpoint.exists()) as recording:
+        recording.tag(_SEARCH, task.study)
+        recording.tag(_TRIAL, str(task.number))
+        try:
+            validation = fitted(prepared, checkpoint=checkpoint, resume=True, report=report).best.validation
+        except _LagsBehindError:
+            recording.tag(_PRUNED, "true")
+            return Outcome(number=task.number, score=best, pruned=True)
+    return Outcome(number=task.number, score=None if validation is None else validation.score)
 
 
 def trial_config(base: RunConfig, config: RunConfig) -> RunConfig:
