@@ -9,11 +9,9 @@ things out, tests and the demonstration; it says nothing of how well a model doe
 from energy_dissagregation_mlops.datasets.simulated.dataset import Simulated
 from energy_dissagregation_mlops.datasets.simulated.households import Day, Household, draw_household
 from energy_dissagregation_mlops.datasets.simulated.parameters import Ranges, simulation_ranges
-from energy_dissagregation_mlops.datasets.simulated.recording import LICENCE, TITLE, Origin, simulate
+from energy_dissagregation_mlops.datasets.simulated.recording import Origin, simulate
 
 __all__ = [
-    "LICENCE",
-    "TITLE",
     "Day",
     "Household",
     "Origin",

@@ -10,8 +10,8 @@ from typing import ClassVar
 
 from energy_dissagregation_mlops.datasets.nilmtk import Nilmtk, data_set_name
 from energy_dissagregation_mlops.datasets.pytables import open_hdf5
-from energy_dissagregation_mlops.datasets.simulated.recording import TITLE
 from energy_dissagregation_mlops.errors import DataError
+from energy_dissagregation_mlops.vocabulary import SIMULATED
 
 
 class Simulated(Nilmtk):
@@ -24,6 +24,6 @@ class Simulated(Nilmtk):
         """Whether it is in NILMTK's layout and its metadata call it simulated homes."""
         try:
             with open_hdf5(path) as file:
-                return data_set_name(file) == TITLE
+                return data_set_name(file) == SIMULATED
         except (DataError, OSError):
             return False

@@ -42,7 +42,6 @@ from energy_dissagregation_mlops.errors import ConfigError
 from energy_dissagregation_mlops.files import atomic_file
 from energy_dissagregation_mlops.vocabulary import MAINS, SIMULATED, Quantity, Update, unwatched
 
-TITLE = SIMULATED
 LICENCE = "CC0-1.0"
 
 _LICENCE_URI = "https://creativecommons.org/publicdomain/zero/1.0/"
@@ -187,8 +186,8 @@ def _move_house(part: Path, made: NewHdf5) -> None:
 
 def _description(ranges: Ranges, seed: int) -> DatasetDescription:
     return DatasetDescription(
-        name=TITLE,
-        long_name=TITLE,
+        name=SIMULATED,
+        long_name=SIMULATED,
         description=f"Nobody lives here: drawn from ranges by chance, seed {seed}.",
         licence=LICENCE,
         licence_uri=_LICENCE_URI,
