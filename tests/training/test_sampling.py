@@ -66,9 +66,9 @@ def test_activations_are_found_in_their_middle():
     series.on[0, 10:13] = True
     series.on[0, 99] = True
     data = TrainingData.of([series], window_length=WINDOW, margin=MARGIN, device=torch.device("cpu"))
-    found = activations_in(data, 0)
+    found = activations_in(data, 0, weight=np.ones(len(data.begin)))
     assert found.middle.tolist() == [MARGIN + 11, MARGIN + 99]
-    assert len(activations_in(data, 1).middle) == 0
+    assert len(activations_in(data, 1, weight=np.ones(1)).middle) == 0
 
 
 def test_a_house_with_few_activations_is_drawn_from_as_often_as_one_with_many():
@@ -76,7 +76,7 @@ def test_a_house_with_few_activations_is_drawn_from_as_often_as_one_with_many():
     few.on[:] = False
     few.on[0, 50] = True
     data = TrainingData.of([few, many], window_length=WINDOW, margin=MARGIN, device=torch.device("cpu"))
-    found = activations_in(data, 0)
+    found = activations_in(data, 0, weight=np.ones(len(data.begin)))
     picked = found.stretch[found.pick(np.linspace(0, 1, 1001))]
     assert np.mean(picked == 0) == pytest.approx(0.5, abs=0.01)
 

@@ -173,9 +173,7 @@ class Sampler:
         return middle, stretch
 
 
-def activations_in(
-    data: TrainingData, number: int, *, weight: NDArray[np.float64] | None = None
-) -> Activations:
+def activations_in(data: TrainingData, number: int, *, weight: NDArray[np.float64]) -> Activations:
     """The activations of the appliance with this number: unbroken on-states.
 
     ``weight`` (M,) says how often a stretch's data set is drawn from, against the others.
@@ -189,10 +187,8 @@ def activations_in(
         return Activations(middle=middle, stretch=stretch, up_to=np.empty(0))
     chance = 1 / np.bincount(house)[house]
     of_dataset = [data.dataset[number] for number in stretch]
-    chance = chance / _sums(chance, of_dataset)
-    return Activations(
-        middle=middle, stretch=stretch, up_to=_up_to(chance if weight is None else chance * weight[stretch])
-    )
+    chance = chance / _sums(chance, of_dataset) * weight[stretch]
+    return Activations(middle=middle, stretch=stretch, up_to=_up_to(chance))
 
 
 def _sums(values: NDArray[Any], names: Sequence[str]) -> NDArray[np.float64]:
