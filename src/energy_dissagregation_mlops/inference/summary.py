@@ -52,7 +52,7 @@ class DailyEnergy:
     measured_seconds: tuple[float, ...]  # (D,), for which the mains is not missing
     interval: (
         Interval | None
-    )  # (A, D) kWh of the appliances, NaN where nothing is known; None without calibration
+    )  # (A, D) kWh, NaN where nothing is known of the appliance; None without calibration
     whole: Interval | None  # (A,) kWh, of all days together
 
 
@@ -71,9 +71,8 @@ class Summary:
     finder: ActivationFinder
     calibrated: Calibrated | None = None  # what is known of the bundle's errors
     heating_kwh: float = 0.0  # of the rest, that heats, cools or charges
-    _joules: dict[date, TimeArray] = field(
-        default_factory=dict
-    )  # (A + 2,) of the mains, each appliance, the rest
+    # (A + 2,) of the mains, each appliance, the rest
+    _joules: dict[date, TimeArray] = field(default_factory=dict)
     _seconds: dict[date, float] = field(default_factory=dict)
     _judged: _Verdict | None = None  # of all that was seen
     _sureness: TimeArray | None = None  # (A, 2) sum of the on-probability while said on, and samples said on
