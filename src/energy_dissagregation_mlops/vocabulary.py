@@ -23,6 +23,7 @@ OTHER = "other"
 
 JOULES_PER_KWH = 3.6e6
 SECONDS_PER_DAY = 86_400
+MAX_ROWS = 1 << 20  # readings of a data set that are in memory at a time, where nobody asks for fewer
 
 FloatArray = NDArray[np.float32]
 TimeArray = NDArray[np.float64]
@@ -138,7 +139,7 @@ class Dataset(Protocol):
         """
         ...
 
-    def read(self, house: int, channel: Channel, *, max_rows: int = 1 << 20) -> Iterator[Readings]:
+    def read(self, house: int, channel: Channel, *, max_rows: int = MAX_ROWS) -> Iterator[Readings]:
         """The channel's readings in file order, at most ``max_rows`` at a time.
 
         Raises:

@@ -18,7 +18,7 @@ from energy_dissagregation_mlops.datasets.dat_files import Files, files_at, open
 from energy_dissagregation_mlops.datasets.maps import data_set_map
 from energy_dissagregation_mlops.datasets.wiring import appliance_meters, mains_meter
 from energy_dissagregation_mlops.errors import DataError, UnknownNameError
-from energy_dissagregation_mlops.vocabulary import Channel, Meter, Quantity, Readings, Source
+from energy_dissagregation_mlops.vocabulary import MAX_ROWS, Channel, Meter, Quantity, Readings, Source
 
 MAINS_FILE = "mains.dat"
 MAINS_FILE_WIDTH = 3  # active power, apparent power, voltage: UK-DALE's readme
@@ -85,7 +85,7 @@ class Channels:
         known = appliance_meters(others, present, house=f"{self.name}:{house}")
         return known if whole is None else (whole, *known)
 
-    def read(self, house: int, channel: Channel, *, max_rows: int = 1 << 20) -> Iterator[Readings]:
+    def read(self, house: int, channel: Channel, *, max_rows: int = MAX_ROWS) -> Iterator[Readings]:
         """The channel's readings in file order, at most ``max_rows`` at a time.
 
         Raises:

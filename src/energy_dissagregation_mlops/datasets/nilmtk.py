@@ -30,7 +30,7 @@ from energy_dissagregation_mlops.datasets.pytables import (
 )
 from energy_dissagregation_mlops.datasets.wiring import Labels, appliance_meters, mains_meter
 from energy_dissagregation_mlops.errors import DataError, UnknownNameError, first_fault
-from energy_dissagregation_mlops.vocabulary import Channel, Meter, Quantity, Readings, Source
+from energy_dissagregation_mlops.vocabulary import MAX_ROWS, Channel, Meter, Quantity, Readings, Source
 
 logger = logging.getLogger(__name__)
 
@@ -135,7 +135,7 @@ class Nilmtk:
         known = appliance_meters(labels, channels, house=f"{self.name}:{house}")
         return known if mains is None else (mains, *known)
 
-    def read(self, house: int, channel: Channel, *, max_rows: int = 1 << 20) -> Iterator[Readings]:
+    def read(self, house: int, channel: Channel, *, max_rows: int = MAX_ROWS) -> Iterator[Readings]:
         """The channel's readings in file order, at most ``max_rows`` at a time.
 
         Raises:

@@ -29,7 +29,7 @@ from energy_dissagregation_mlops.meter_csv.sniff import form_of, with_still_coun
 from energy_dissagregation_mlops.meter_csv.tally import close, parts, remarks
 from energy_dissagregation_mlops.meter_csv.times import Calendar
 from energy_dissagregation_mlops.meter_csv.zones import LATEST, zone
-from energy_dissagregation_mlops.vocabulary import MAINS, BoolArray, Readings, Remarks
+from energy_dissagregation_mlops.vocabulary import MAINS, MAX_ROWS, BoolArray, Readings, Remarks
 
 _SAMPLE_ROWS = 1 << 14
 _MISSING = "missing"
@@ -86,7 +86,7 @@ class ParquetTable:
         """What is to be said of the mains, once it was read."""
         return remarks(self.layout, self.tallies, guessed=self._columns.mains is None)
 
-    def read(self, column: str, *, max_rows: int = 1 << 20) -> Iterator[Readings]:
+    def read(self, column: str, *, max_rows: int = MAX_ROWS) -> Iterator[Readings]:
         """A column's readings in file order, W and s since 1970 UTC, at most ``max_rows`` at a time.
 
         Raises:
@@ -121,7 +121,7 @@ class ParquetTable:
 
     def _batches(self, column: str, max_rows: int) -> Iterator[pa.RecordBatch]:
         wanted = list(dict.fromkeys([self._time, column, *([self._missing] if self._missing else [])]))
-        rows = min(max_rows, 1 << 20)
+        rows = min(max_rows, MAX_ROWS)
         if isinstance(self._origin, pa.Table):
             yield from self._origin.select(wanted).to_batches(max_chunksize=rows)
             return

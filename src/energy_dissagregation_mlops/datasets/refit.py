@@ -17,7 +17,7 @@ from energy_dissagregation_mlops.datasets.maps import data_set_map
 from energy_dissagregation_mlops.datasets.wiring import appliance_meters, mains_meter
 from energy_dissagregation_mlops.errors import DataError, UnknownNameError
 from energy_dissagregation_mlops.meter_csv import Columns, MeterCsv, Unit
-from energy_dissagregation_mlops.vocabulary import Channel, Meter, Quantity, Readings
+from energy_dissagregation_mlops.vocabulary import MAX_ROWS, Channel, Meter, Quantity, Readings
 
 _AGGREGATE = "Aggregate"
 _FILE_NAME = re.compile(r"CLEAN_House(\d{1,2})\.csv", re.IGNORECASE)
@@ -73,7 +73,7 @@ class Refit:
         assert mains is not None
         return (mains, *appliance_meters(known.meters, _CHANNELS, house=f"{self.name}:{house}"))
 
-    def read(self, house: int, channel: Channel, *, max_rows: int = 1 << 20) -> Iterator[Readings]:
+    def read(self, house: int, channel: Channel, *, max_rows: int = MAX_ROWS) -> Iterator[Readings]:
         """The channel's readings in file order, at most ``max_rows`` at a time; those with issues are NaN.
 
         Raises:

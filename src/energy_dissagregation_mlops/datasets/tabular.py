@@ -14,7 +14,7 @@ from typing import ClassVar
 from energy_dissagregation_mlops.datasets.parquet import ParquetTable
 from energy_dissagregation_mlops.errors import DataError, UnknownNameError
 from energy_dissagregation_mlops.meter_csv import Columns, Layout, MeterCsv
-from energy_dissagregation_mlops.vocabulary import Channel, Meter, Readings, Remarks, Source
+from energy_dissagregation_mlops.vocabulary import MAX_ROWS, Channel, Meter, Readings, Remarks, Source
 
 HOUSE = 1
 _CSV = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
@@ -72,7 +72,7 @@ class Tabular:
         self._check(house)
         return self.layout.meters
 
-    def read(self, house: int, channel: Channel, *, max_rows: int = 1 << 20) -> Iterator[Readings]:
+    def read(self, house: int, channel: Channel, *, max_rows: int = MAX_ROWS) -> Iterator[Readings]:
         """The channel's readings in file order, at most ``max_rows`` at a time.
 
         Raises:

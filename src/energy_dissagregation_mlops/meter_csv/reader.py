@@ -24,7 +24,7 @@ from energy_dissagregation_mlops.meter_csv.layout import Layout, Series
 from energy_dissagregation_mlops.meter_csv.source import Origin, Source
 from energy_dissagregation_mlops.meter_csv.tally import Tally, close, parts, remarks
 from energy_dissagregation_mlops.meter_csv.times import Calendar
-from energy_dissagregation_mlops.vocabulary import BoolArray, Channel, Meter, Readings, Remarks
+from energy_dissagregation_mlops.vocabulary import MAX_ROWS, BoolArray, Channel, Meter, Readings, Remarks
 
 _TRUE = np.array([b"1", b"true", b"True", b"TRUE", b"yes", b"1.0"])
 
@@ -66,7 +66,7 @@ class MeterCsv:
         """What is to be said of the mains, once it was read."""
         return remarks(self.layout, self.tallies, guessed=self.columns.mains is None)
 
-    def read(self, column: str, *, max_rows: int = 1 << 20) -> Iterator[Readings]:
+    def read(self, column: str, *, max_rows: int = MAX_ROWS) -> Iterator[Readings]:
         """A column's readings in file order, W and s since 1970 UTC, at most ``max_rows`` at a time.
 
         Raises:
