@@ -59,3 +59,12 @@ def test_readings_that_span_too_long_are_refused_on_the_grid_too() -> None:
     assert len(mains_series([[readings]], disaggregator(60.0), whose="they", max_samples=20).power) == 20
     with pytest.raises(DataError, match="expected at most 10"):
         mains_series([[readings]], disaggregator(60.0), whose="they", max_samples=10)
+
+
+def test_phases_are_as_coarse_as_the_coarsest_of_them() -> None:
+    start = 1_717_200_000
+    fine = Readings(time=start + 60.0 * np.arange(60), power=np.full(60, 100, np.float32))
+    coarse = Readings(time=start + 300.0 * np.arange(12), power=np.full(12, 50, np.float32))
+    found = mains_series([[fine], [coarse]], disaggregator(60.0), whose="they", max_gap=600)
+    assert found.source_period == 300
+    assert (found.power == 150).all()

@@ -152,6 +152,6 @@ def _together(channels: list[Resampled], whose: str) -> MainsSeries:
     return MainsSeries(
         start=start,
         power=one.power if len(channels) == 1 else added_up(channels, start, length),
-        source_period=one.source_period,
+        source_period=max(each.source_period for each in channels),
         counts=sum((each.counts for each in channels), Counts()),
     )
