@@ -1,12 +1,17 @@
-"""Refusals by a request's head, over real sockets: a worker answers in a thread, its engine is full or not."""
+"""Refusals by a request's head, over real sockets: a worker answers in a thread, its engine is full or not.
+
+And heads that never end or never come, which no route hears of.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -15,7 +20,7 @@ import pytest
 
 from energy_dissagregation_mlops.bundle import Bundle
 from energy_dissagregation_mlops.registry import Registry
-from energy_dissagregation_mlops.service import logs
+from energy_dissagregation_mlops.service import connection, logs
 from energy_dissagregation_mlops.service.app import create_app
 from energy_dissagregation_mlops.service.engine import Engine, EngineLimits
 from energy_dissagregation_mlops.service.rules import Rules
@@ -221,3 +226,101 @@ def test_other_paths_are_open(home: Home) -> None:
     with home.full(), home.connected() as connection:
         connection.sendall(b"GET /predict HTTP/1.1\r\nHost: api\r\n\r\n")
         assert answer_on(connection)[0] == 405
+
+
+def until_cut(connected: socket.socket, piece: bytes) -> tuple[int, bytes]:
+    """Bytes that were taken before the server turned away, and what it said."""
+    sent = 0
+    with contextlib.suppress(ConnectionError):
+        while sent < 100 * connection.MAX_HEAD:
+            connected.sendall(piece)
+            sent += len(piece)
+            time.sleep(0.001)  # what was said is lost where it comes while more is on its way
+    said = b""
+    with contextlib.suppress(ConnectionError):
+        while more := connected.recv(1 << 16):
+            said += more
+    return sent, said
+
+
+@pytest.mark.parametrize("beginning", [b"GET /health HTTP/1.1\r\nX: ", b"GET /"])
+@pytest.mark.parametrize("piece", [b"a" * 1000, b"a\r\nX: " * 100])
+def test_a_head_without_end_is_not_held(home: Home, beginning: bytes, piece: bytes) -> None:
+    with home.connected() as connected:
+        connected.sendall(beginning)
+        sent, _ = until_cut(connected, piece)
+    assert sent < 20 * connection.MAX_HEAD
+    assert asked(home)[0] == 200
+
+
+def test_a_head_that_is_too_long_is_told(home: Home) -> None:
+    with home.connected() as connected:
+        connected.sendall(head())
+        connected.sendall(CONTENT)
+        assert answer_on(connected)[0] == 200
+        connected.sendall(b"GET /health HTTP/1.1\r\nX: ")
+        time.sleep(0.1)
+        connected.sendall(b"a" * (connection.MAX_HEAD + 1))
+        status, headers, body = answer_on(connected)
+    assert status == 431
+    assert headers["connection"] == "close"
+    assert headers["content-type"] == "application/problem+json"
+    assert json.loads(body)["request_id"] == headers["x-request-id"]
+    assert "65,536 bytes" in json.loads(body)["detail"]
+
+
+def test_a_body_is_no_head(home: Home) -> None:
+    content = json.dumps({"power": [160] * 100_000}).encode()
+    with home.connected() as connected:
+        for _ in range(2):
+            connected.sendall(head(length=len(content)) + content)
+            assert answer_on(connected)[0] == 200
+
+
+@pytest.mark.parametrize("beginning", [b"", b"\r\n"])
+def test_who_says_nothing_is_not_waited_for(
+    home: Home, monkeypatch: pytest.MonkeyPatch, beginning: bytes
+) -> None:
+    monkeypatch.setattr(connection, "HEAD_TIME_LIMIT", 0.3)
+    with home.connected() as connected:
+        connected.sendall(beginning)
+        assert connected.recv(1000) == b""
+
+
+def test_a_head_that_does_not_come_is_given_up(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "HEAD_TIME_LIMIT", 0.5)
+    with home.connected() as connected:
+        for _ in range(2):  # neither a head that came counts, nor the time in which nothing was to come
+            connected.sendall(head() + CONTENT)
+            assert answer_on(connected)[0] == 200
+            time.sleep(0.7)
+        connected.sendall(head()[:-2])
+        status, headers, _ = answer_on(connected)
+        assert (status, headers["connection"]) == (408, "close")
+        assert connected.recv(1000) == b""
+
+
+def test_a_head_waits_for_the_answer_before_it(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "HEAD_TIME_LIMIT", 0.3)
+    slow = b"{" + b" " * 10
+    with home.connected() as connected:
+        connected.sendall(head(length=100) + slow)
+        time.sleep(0.7)  # a body has a time limit of its own
+        connected.sendall(b" " * 89 + head()[:-2])
+        assert answer_on(connected)[0] == 400
+        assert answer_on(connected)[0] == 408
+
+
+def test_what_is_no_http_is_told_as_every_error(home: Home) -> None:
+    with home.connected() as connected:
+        connected.sendall(b"\x16\x03\x01\x02\r\n\r\n")
+        status, headers, body = answer_on(connected)
+    assert (status, headers["content-type"]) == (400, "application/problem+json")
+    assert json.loads(body)["request_id"] == headers["x-request-id"]
+
+
+def test_a_connection_outlasts_those_of_gateways(promoted: Registry) -> None:
+    """Theirs are kept for 60 s: who closes first must be the one that sends."""
+    engine = Engine(promoted, limits=EngineLimits(threads=1, max_concurrent=1))
+    server = Worker(make_app=lambda: create_app(engine, Rules()), grace_period=5).server()
+    assert server.config.timeout_keep_alive > 60

@@ -24,7 +24,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from energy_dissagregation_mlops.service.connection import Connection
+from energy_dissagregation_mlops.service.connection import HEAD_TIME_LIMIT, Connection
 from energy_dissagregation_mlops.service.dispatch import Arrivals
 
 NOTICE_SHARE = 0.1  # of the grace period; 6 s of 60
@@ -63,6 +63,7 @@ class Worker:
             log_config=None,
             access_log=False,
             backlog=BACKLOG,
+            timeout_keep_alive=HEAD_TIME_LIMIT,
             timeout_graceful_shutdown=max(1, int(self.grace_period * (1 - NOTICE_SHARE))),
         )
         return _Server(
