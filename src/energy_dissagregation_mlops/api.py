@@ -120,7 +120,10 @@ def _served(options: Options) -> int:
 
 def _work(options: Options, channel: socket.socket) -> None:
     """What each of several worker processes does."""
-    _worker(options).run_on_channel(channel)
+    try:
+        _worker(options).run_on_channel(channel)
+    except EdmlopsError as error:
+        sys.exit(f"error: {error}")
 
 
 def _worker(options: Options) -> Worker:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -78,3 +79,22 @@ def test_what_is_older_than_the_day_before_is_forgotten(
         now = 1_000_000 + day * DAY
         serve(monitor, 60)
         assert monitor.record().requests == requests, day
+
+
+def test_a_full_disk_is_told_in_a_line_and_tried_again(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monitor = DriftMonitor(bundle, tmp_path)
+    serve(monitor, 60)
+
+    def full(*_: object, **__: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(Path, "write_text", full)
+        monitor.share()
+    (line,) = caplog.records
+    assert (line.levelname, line.exc_info) == ("WARNING", None)
+    assert "No space left on device" in line.getMessage()
+    monitor.share()
+    assert [path.suffix for path in tmp_path.glob("drift-*")] == [".json"]

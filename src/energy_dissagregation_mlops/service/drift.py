@@ -8,6 +8,7 @@ that died leaves its file, so that what it served still counts.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import threading
 import time
@@ -18,6 +19,8 @@ from energy_dissagregation_mlops.bundle import Bundle
 from energy_dissagregation_mlops.files import json_text
 from energy_dissagregation_mlops.monitoring import Comparison, Counts, Feature, drift, unlike_training
 from energy_dissagregation_mlops.vocabulary import SECONDS_PER_DAY, FloatArray
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,7 @@ class DriftMonitor:
         self._lock = threading.Lock()
         self._days = [self._new_day()]  # the day under way last
         self._written = 0
+        self._is_behind = False  # the folder could not be written
 
     def add(self, mains: FloatArray) -> Comparison | None:
         """Count one request's mains (T,) W on the bundle's grid, and say how unlike training it is."""
@@ -87,9 +91,17 @@ class DriftMonitor:
             return
         path = self._folder / f"{self._prefix}{os.getpid()}.json"
         aside = path.with_suffix(".partial")
-        aside.write_text(json_text([asdict(day) for day in days]), encoding="utf-8")
-        aside.replace(path)
-        self._written = requests
+        try:
+            aside.write_text(json_text([asdict(day) for day in days]), encoding="utf-8")
+            aside.replace(path)
+        except OSError as error:
+            if not self._is_behind:
+                _logger.warning(
+                    "/v1/drift of the other workers falls behind: %s can't be written (%s)", path, error
+                )
+            self._is_behind = True
+            return
+        self._written, self._is_behind = requests, False
 
     @property
     def _prefix(self) -> str:

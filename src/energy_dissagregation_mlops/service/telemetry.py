@@ -18,6 +18,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from energy_dissagregation_mlops.errors import ConfigError
 from energy_dissagregation_mlops.service.drift import DriftRecord
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4  # every Prometheus reads it
@@ -26,12 +27,34 @@ FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 LATENCY = (0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 WINDOWS = (1, 2, 4, 8, 16, 32)
+_FILES = ("counter", "histogram", "gauge_livesum", "gauge_livemax")  # as prometheus_client names them
+_ROOM = 1 << 17  # bytes of each; all routes take two thirds of it
 
 
 def shared_folder() -> Path | None:
     """The folder that the workers of this server share, or None where there is one worker only."""
     named = os.environ.get(FOLDER)
     return Path(named) if named else None
+
+
+def _take_room(folder: Path) -> None:
+    """Have room on the disk for a worker's numbers before there are any.
+
+    They are mapped: where a page of them finds none, the kernel kills the worker, and the next one, and so the server.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    try:
+        for name in _FILES:
+            path = folder / f"{name}_{os.getpid()}.db"
+            path.touch()
+            with path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, _ROOM)
+    except OSError as error:
+        raise ConfigError(
+            f"no room for the numbers of /metrics in {folder} ({error}): free some, or name another folder with TMPDIR"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +88,8 @@ class Telemetry:
 
     def __init__(self) -> None:
         self._folder = shared_folder()
+        if self._folder is not None:
+            _take_room(self._folder)
         self._registry = registry = CollectorRegistry()
         self._requests = Counter(
             "edmlops_requests", "Answered requests.", ("route", "method", "status"), registry=registry
