@@ -108,7 +108,7 @@ def head(*headers: str, target: str = "/predict", version: str = "1.1", length: 
     return "\r\n".join([*lines, *headers, "", ""]).encode()
 
 
-def answer_on(connection: socket.socket) -> Answer:
+def answer_on(connection: socket.socket, method: str = "") -> Answer:
     """The next answer."""
     seen = b""
     while b"\r\n\r\n" not in seen:
@@ -118,9 +118,10 @@ def answer_on(connection: socket.socket) -> Answer:
     top, _, body = seen.partition(b"\r\n\r\n")
     first, *lines = top.decode().split("\r\n")
     headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
-    while len(body) < int(headers["content-length"]):
+    length = 0 if method == "HEAD" else int(headers["content-length"])
+    while len(body) < length:
         body += connection.recv(1 << 16)
-    assert len(body) == int(headers["content-length"])
+    assert len(body) == length
     return int(first.split()[1]), headers, body
 
 
@@ -317,6 +318,24 @@ def test_what_is_no_http_is_told_as_every_error(home: Home) -> None:
         status, headers, body = answer_on(connected)
     assert (status, headers["content-type"]) == (400, "application/problem+json")
     assert json.loads(body)["request_id"] == headers["x-request-id"]
+
+
+def test_a_head_is_answered_as_a_get_without_its_body(home: Home) -> None:
+    with home.connected() as connected:
+        for target in ("/health", "/health/ready", "/v1/models", "/metrics", "/openapi.json", "/"):
+            answers = []
+            for method in ("GET", "HEAD"):
+                connected.sendall(f"{method} {target} HTTP/1.1\r\nHost: api\r\n\r\n".encode())
+                answers.append(answer_on(connected, method=method))
+            (status, headers, _), (same, others, body) = answers
+            assert (status, same, body) == (200, 200, b""), target
+            assert set(others) == set(headers)
+            assert others["content-type"] == headers["content-type"]
+        connected.sendall(b"HEAD /predict HTTP/1.1\r\nHost: api\r\n\r\n")
+        assert answer_on(connected, method="HEAD")[0] == 405
+        connected.sendall(b"GET /metrics HTTP/1.1\r\nHost: api\r\n\r\n")
+        text = answer_on(connected)[2].decode()
+    assert 'edmlops_requests_total{method="HEAD",route="/health",status="200"} 1.0' in text
 
 
 def test_a_connection_outlasts_those_of_gateways(promoted: Registry) -> None:

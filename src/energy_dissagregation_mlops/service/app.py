@@ -14,6 +14,7 @@ from energy_dissagregation_mlops.service import openapi, problems, state
 from energy_dissagregation_mlops.service.engine import Engine
 from energy_dissagregation_mlops.service.envelope import ID_HEADER, Envelope, Exchange, Observer
 from energy_dissagregation_mlops.service.fast_path import FastPath
+from energy_dissagregation_mlops.service.heads import HeadsAsGets
 from energy_dissagregation_mlops.service.load_shedding import LoadShedder
 from energy_dissagregation_mlops.service.routes import (
     disaggregation,
@@ -62,6 +63,7 @@ def create_app(engine: Engine, rules: Rules) -> FastAPI:
             allow_headers=["Authorization", "X-API-Key", "Content-Type", "Content-Encoding", ID_HEADER],
             expose_headers=[ID_HEADER, "Retry-After"],
         )  # fmt: skip
+    app.add_middleware(HeadsAsGets)
     observers = (_counted_by(engine),)
     app.add_middleware(Envelope, observers=observers)
     # For a server that can ask it. What other pages are told of an answer is not known there.

@@ -46,7 +46,7 @@ def add_page(app: FastAPI) -> None:
     """Answer ``/``, ``/docs`` and ``/static/*``."""
     app.mount("/static", PageFiles(directory=WEB), name="static")
 
-    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
+    @app.get("/", include_in_schema=False)
     def page() -> FileResponse:
         """The page."""
         return FileResponse(WEB / "index.html", headers=PAGE_HEADERS)
