@@ -70,6 +70,24 @@ def test_a_changed_byte_is_found(registry: Registry, make_bundle: BundleMaker, f
         registry.promote("plain@1")
 
 
+def test_a_card_that_can_not_be_read_hides_no_other(
+    registry: Registry, make_bundle: BundleMaker, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        make_bundle()
+    (registry.root / "plain" / "1" / "card.json").write_text('{"name":')
+    assert [card.reference for card in registry.cards()] == ["plain@2"]
+    assert "1/card.json can't be read" in caplog.text
+
+
+def test_a_version_that_is_not_there_is_said_to_be_a_version(
+    registry: Registry, make_bundle: BundleMaker
+) -> None:
+    make_bundle()
+    with pytest.raises(UnknownNameError, match="no version of plain '9': there is 1, production"):
+        Registry(registry.root.parent / "none", shipped=registry.root).resolve("plain@9")
+
+
 @pytest.mark.parametrize("file", FILES)
 def test_an_absent_file_is_found(registry: Registry, make_bundle: BundleMaker, file: str) -> None:
     (make_bundle().folder / file).unlink()

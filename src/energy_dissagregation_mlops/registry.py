@@ -12,6 +12,7 @@ answer before anything was trained. What a bundle holds is ``bundle``'s affair.
 from __future__ import annotations
 
 import json
+import logging
 import re
 import shutil
 import time
@@ -29,6 +30,8 @@ PRODUCTION = "production"
 SHIPPED = Path(__file__).parent / "shipped"
 _POINTER = "production.json"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +76,17 @@ class Registry:
 
     def cards(self) -> list[Card]:
         """The card of every version of every model."""
-        return [
-            bundles.read_card(self.root / name / str(version))
-            for name in self.names()
-            for version in self.versions(name)
-        ]
+        return [card for name in self.names() for card in self.cards_of(name)]
+
+    def cards_of(self, name: str) -> list[Card]:
+        """The card of every version of a model; of one that can't be read the log says why."""
+        found = []
+        for version in self.versions(name):
+            try:
+                found.append(bundles.read_card(self.root / name / str(version)))
+            except BundleError as error:
+                _logger.warning("%s@%d is left out: %s", name, version, error)
+        return found
 
     def production(self, name: str) -> int | None:
         """The version in production, or None where none was promoted."""
@@ -221,6 +230,8 @@ class Registry:
         name, _, wanted = reference.partition("@")
         if name not in self.names():
             behind = self.behind()
+            if behind is not None and name in behind.names():
+                return behind._own(reference)
             known = sorted({*self.names(), *(behind.names() if behind else ())})
             raise UnknownNameError(
                 f"model in {self.root} called", name, known, "run `edmlops train` for a first one of your own"

@@ -124,6 +124,13 @@ async def test_a_broken_version_is_not_promoted(serve: Serve, make_bundle: Calla
         assert (await client.get("/health")).json()["bundle"] == "plain@1"
 
 
+async def test_a_broken_version_hides_no_other(serve: Serve, make_bundle: Callable[..., Bundle]) -> None:
+    (make_bundle().folder / "card.json").write_bytes(b"broken")
+    async with serve(key=KEY) as client:
+        told = (await client.get("/v1/models/plain", headers=GOOD)).json()
+        assert (told["versions"], [card["version"] for card in told["cards"]]) == ([1, 2], ["1"])
+
+
 @pytest.mark.parametrize("move", ["promote", "rollback"])
 async def test_models_that_can_only_be_read_are_not_changed_and_the_way_that_is_left_is_told(
     move: str,

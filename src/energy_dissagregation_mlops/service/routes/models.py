@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import Field
 from starlette.responses import Response
 
-from energy_dissagregation_mlops.bundle import Bundle, read_card
+from energy_dissagregation_mlops.bundle import Bundle
 from energy_dissagregation_mlops.errors import BundleError, EdmlopsError, UnknownNameError
 from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.service.cards import CardAnswer, told
@@ -66,10 +66,9 @@ def models(request: Request) -> Response:
 
 @router.get("/v1/models/{name}", response_model=ModelCardsAnswer, responses=documented(404, 503))
 def model(request: Request, name: str) -> Response:
-    """A model's versions, with what the card of each says."""
+    """A model's versions, with what each card says; one that can't be read is left out of the cards."""
     home = home_of(state_of(request).engine.registry, name)
-    cards = [told(read_card(home.root / name / str(version))) for version in home.versions(name)]
-    return answered({**_model(home, name), "cards": cards})
+    return answered({**_model(home, name), "cards": [told(card) for card in home.cards_of(name)]})
 
 
 @router.post(
