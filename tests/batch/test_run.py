@@ -249,6 +249,17 @@ def test_an_output_that_holds_something_else_is_left_alone(score: Score, tmp_pat
     assert tree(tmp_path / "out") == {"thesis.txt": b"mine"}
 
 
+@pytest.mark.parametrize("output", ["scored", "../in/a/scored"])
+def test_an_output_inside_the_input_is_refused(score: Score, tmp_path: Path, output: str) -> None:
+    """It would be input of the run that goes on with it."""
+    source = write_rows(tmp_path / "in", [home("h1")])
+    before = tree(source)
+    with pytest.raises(ConfigError, match="lies in the input"):
+        score(source, f"{source}/{output}")
+    assert tree(source) == before
+    assert score(source, f"{source}/_scored").homes_done == 1  # what is left out of every input
+
+
 def test_the_same_run_again_changes_nothing(score: Score, tmp_path: Path) -> None:
     source = write_rows(tmp_path / "in", [home(name) for name in names(3)])
     columns = {"time_zone": "Europe/Copenhagen", "unit": "W"}

@@ -68,3 +68,11 @@ def test_phases_are_as_coarse_as_the_coarsest_of_them() -> None:
     found = mains_series([[fine], [coarse]], disaggregator(60.0), whose="they", max_gap=600)
     assert found.source_period == 300
     assert (found.power == 150).all()
+
+
+def test_readings_that_are_all_a_stuck_meter_s_are_told_to_be_that() -> None:
+    readings = Readings(time=1_717_200_000 + 60.0 * np.arange(500), power=np.full(500, 3000, np.float32))
+    with pytest.raises(
+        DataError, match="500 readings repeat one value of 500 W or more for 2 hours or longer"
+    ):
+        mains_series([[readings]], disaggregator(60.0), whose="they")

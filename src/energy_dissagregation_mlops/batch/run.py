@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from operator import attrgetter
+from os.path import normpath
 from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
@@ -91,11 +92,12 @@ def run(request: Request, cluster: AbstractContextManager[Client], progress: Upd
         progress: told of tasks as they are done.
 
     Raises:
-        ConfigError: another run writes there, or the output is of another run, model or input.
+        ConfigError: another run writes there, or the output is of another run, model or input, or lies in it.
         DataError: the input holds no homes, or none of them can be scored.
         EdmlopsError: the output can't be written, or the cluster failed.
     """
     output = Folder.at(request.output)
+    _check_apart(request.input, output)
     with locked(output):
         before = _before(output)
         source = inputs.look(request.input, request.options.home_column)
@@ -148,6 +150,16 @@ def _plan(options: Options, source: inputs.Source, bundle: Bundle | None, before
         bundle_sha256=before.bundle_sha256 if bundle is None and before else _known(bundle).sha256,
         options=options,
     )  # fmt: skip
+
+
+def _check_apart(address: str, output: Folder) -> None:
+    """Refuse an output that would be input of the run that goes on with it."""
+    below = normpath(Folder.at(address).address) + "/"
+    place = normpath(output.address)
+    if place.startswith(below) and not any(
+        part.startswith((".", "_")) for part in place.removeprefix(below).split("/")
+    ):
+        raise ConfigError(f"{output.address} lies in the input {address}: choose a folder beside it")
 
 
 def _check_same(plan: Plan, before: Plan, output: Folder) -> None:

@@ -89,12 +89,21 @@ def mains_series(
             resampler.add(readings)
         part = resampler.result()
         if part is None:
-            raise DataError(
-                f"{whose} hold no usable reading: expected power in W for at least half a sample of "
-                f"{disaggregator.card.sample_period:g} s, found none"
-            )
+            raise _unusable(whose, resampler.counts, sample_period=disaggregator.card.sample_period)
         parts.append(part)
     return _together(parts, whose)
+
+
+def _unusable(whose: str, counts: Counts, *, sample_period: float) -> DataError:
+    if counts.frozen:
+        return DataError(
+            f"{whose} hold no usable reading: {counts.frozen:,} readings repeat one value of {FROZEN_ABOVE:g} W or more "
+            f"for {FROZEN_DURATION / 3600:g} hours or longer, as a meter that is stuck does; give what it measured"
+        )
+    return DataError(
+        f"{whose} hold no usable reading: expected power in W for at least half a sample of {sample_period:g} s, "
+        "found none"
+    )
 
 
 def _on_grid(
