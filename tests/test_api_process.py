@@ -306,3 +306,19 @@ def test_a_port_in_use_and_a_wrong_setting_are_told_in_one_line(
         assert run.returncode == 1
         assert part in run.stderr
         assert run.stderr.count("\n") == 1
+
+
+def test_who_gives_options_is_sent_to_the_settings() -> None:
+    run = subprocess.run(
+        [*command(), "--port", "9000"],
+        env={**os.environ, "API_PORT": "0"},
+        capture_output=True,
+        text=True,
+        timeout=10,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert run.stderr == (
+        "error: expected no options, found --port 9000: the server is set up by the environment (API_HOST, API_PORT, "
+        "API_KEY_FILE and others, docs/settings.md)\n"
+    )

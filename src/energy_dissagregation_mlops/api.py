@@ -93,6 +93,11 @@ def __getattr__(name: str) -> FastAPI:
 
 def main() -> None:
     """Serve until stopped."""
+    if given := sys.argv[1:]:
+        sys.exit(
+            f"error: expected no options, found {' '.join(given)}: the server is set up by the environment (API_HOST, "
+            "API_PORT, API_KEY_FILE and others, docs/settings.md)"
+        )
     try:
         sys.exit(_served(Options.from_environment()))
     except EdmlopsError as error:
