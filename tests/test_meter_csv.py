@@ -464,6 +464,23 @@ def test_an_offset_is_no_power() -> None:
     assert watts(opened("1700000000 -1500\n1700000060 12\n")) == [-1500.0, 12.0]
 
 
+def test_decimal_commas_between_commas_are_told() -> None:
+    rows = "".join(f"2024-06-01 00:{n:02},{n % 3},{n:03}\n" for n in range(60))
+    with pytest.raises(
+        DataError, match=r"'2024-06-01 00:00,0,000' has a cell more than there are names.*decimal"
+    ):
+        opened("time,power (kW)\n" + rows)
+    assert watts(opened("time,power (kW)\n" + rows, mains="power (kW)"))[:3] == [0, 1000, 2000]
+    assert watts(opened("time,power (kW),status\n" + rows))[:3] == [0, 1000, 2000]
+
+
+@pytest.mark.parametrize("row", ["{time},{power},", "{time},{power}.5,0", "{power},{time},7"])
+def test_a_last_column_without_a_name_is_no_decimals(row: str) -> None:
+    rows = [row.format(time=f"2024-06-01 00:0{n}", power=100 + n) for n in range(9)]
+    header = "power,time" if row.startswith("{power}") else "time,power"
+    assert [int(power) for power in watts(opened("\n".join([header, *rows]) + "\n"))] == list(range(100, 109))
+
+
 def test_quoted_cells_with_decimal_commas_are_read() -> None:
     assert watts(opened('"time","power"\n"2024-01-01 00:00:00","0,5"\n"2024-01-01 00:00:01","0,75"\n')) == [
         0.5,

@@ -105,11 +105,29 @@ def sample_of(text: str, encoding: str, columns: Columns, where: str) -> Sample:
     best = best or _table_of_days(lines[:_MAX_LINES], encoding, columns, where)
     if best is None:
         raise DataError(f"{where}: {_complaint(lines[:_MAX_LINES])}")
+    if columns.mains is None and _is_cut_at_decimals(best):
+        raise DataError(
+            f"{where}: {','.join(best.rows[0])!r} has a cell more than there are names, as numbers with decimal commas give "
+            "between commas: put ';' between cells or write decimal points, or give the last column a name"
+        )
     # A night's 200 lines may hold no number of thousands.
     dialect, width = best.dialect, len(best.dialect.header)
     table = (cells_of(line, dialect.delimiter) for line in lines[dialect.first_line - 1 :])
     decimal = _decimal(cells[:width] for cells in table if len(cells) >= width - 1)
     return replace(best, dialect=replace(dialect, decimal=decimal))
+
+
+def _is_cut_at_decimals(sample: Sample) -> bool:
+    """Whether a last column without a name holds the digits behind the whole numbers before it."""
+    names = sample.dialect.header
+    made_up = [name == f"column {place}" for place, name in enumerate(names, start=1)]
+    if sample.dialect.delimiter != "," or len(names) < 3 or made_up[-2:] != [False, True]:
+        return False
+    pairs = [row[-2:] for row in sample.rows if len(row) == len(names)]
+    return all(
+        not kind_of(whole) and re.fullmatch(r"[+-]?\d+", whole) and decimals.isdecimal()
+        for whole, decimals in pairs
+    )
 
 
 def _complaint(lines: Sequence[str]) -> str:
