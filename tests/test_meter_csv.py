@@ -464,6 +464,16 @@ def test_an_offset_is_no_power() -> None:
     assert watts(opened("1700000000 -1500\n1700000060 12\n")) == [-1500.0, 12.0]
 
 
+@pytest.mark.parametrize("space", [" ", "\xa0", "\u202f", "\u2009", "'"])
+def test_thousands_are_grouped_by_any_space_beside_a_decimal_comma(space: str) -> None:
+    cells = [f"1{space}234,5", f"-2{space}000,25", "3,5", f"12{space}345{space}678,5"]
+    rows = "".join(f"2024-06-01 00:0{n};{cell}\n" for n, cell in enumerate(cells))
+    expected = [1234.5, -2000.25, 3.5, pytest.approx(12_345_678.5)]
+    assert watts(opened("time;power (W)\n" + rows)) == expected
+    # And where no number below a thousand shows what the comma is.
+    assert watts(opened("time;power (W)\n" + "".join(rows.splitlines(keepends=True)[:2]))) == expected[:2]
+
+
 def test_decimal_commas_between_commas_are_told() -> None:
     rows = "".join(f"2024-06-01 00:{n:02},{n % 3},{n:03}\n" for n in range(60))
     with pytest.raises(

@@ -34,6 +34,8 @@ MISSING = frozenset(
         *("unavailable", "unknown", "missing", "no ct"),  # the last is Emporia's
     )
 )
+# No-break and thin spaces as spreadsheets group thousands by, and their UTF-8 where it is taken for Latin-1.
+SPACES = re.compile("\xc2\xa0|\xe2\x80\xaf|\xe2\x80\x89|\xa0|\u202f|\u2009")
 NO_UNITS: Mapping[str, float] = MappingProxyType({})
 
 _NEWLINE, _QUOTE = 10, 34
@@ -245,6 +247,7 @@ def parted(text: str) -> tuple[str, str]:
 
 def number_of(text: str, decimal: str, units: Mapping[str, float] = NO_UNITS) -> float | None:
     """One cell as a number: NaN for a marker of a missing value, None for anything else."""
+    text = text if text.isascii() else SPACES.sub(" ", text)
     text = text.strip().strip('"').strip()
     if text.lower() in MISSING:
         return float("nan")

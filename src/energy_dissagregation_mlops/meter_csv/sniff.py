@@ -16,7 +16,7 @@ import numpy as np
 
 from energy_dissagregation_mlops.appliances import appliance
 from energy_dissagregation_mlops.errors import DataError, UnknownNameError
-from energy_dissagregation_mlops.meter_csv.cells import DoubleArray, number_of
+from energy_dissagregation_mlops.meter_csv.cells import SPACES, DoubleArray, number_of
 from energy_dissagregation_mlops.meter_csv.columns import (
     ANY_UNIT,
     Columns,
@@ -39,6 +39,7 @@ _ENTITIES = ("entity", "device", "metric", "sensor", "meter", "name")  # of text
 _IDS = ("entity_id", "device_id", "meter_id", "statistic_id", "mpan")
 _UNIT_LINE = re.compile(r"[\[(]?\s*(s|ms|k?wh?|k?va|v|a|hz|°?c|utc|)\s*[\])]?", re.IGNORECASE)
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}([.,])\d{3}((?:\1\d{3})*(?:(?!\1)[.,]\d*)?)")
+_DECIMALS = re.compile(r"[+-]?(\d+|\d{1,3}([ ']\d{3})+)[.,]\d+")
 # No start, which is a reading too.
 _SAYS_TIME = frozenset(("timestamp", "datetime", "time", "date", "datum", "zeit"))
 _OFFSET = re.compile(r"[+-]\d{4}")  # of a time that spaces part
@@ -213,7 +214,7 @@ def _decimal(rows: Iterable[Sequence[str]]) -> str:
                     sure -= votes
                 else:
                     likely += -votes if groups else votes
-            elif re.fullmatch(r"[+-]?\d+[.,]\d+", cell):
+            elif _DECIMALS.fullmatch(SPACES.sub(" ", cell)):
                 sure += num if "," in cell else -num
     return "," if (sure or likely) > 0 else "."
 
