@@ -38,6 +38,18 @@ def test_ranges_and_choices_are_read_as_they_stand(tmp_path: Path) -> None:
     assert space.present() == {"training.lr": 0.01, "network_options.dilations": [1]}
 
 
+def test_a_power_of_ten_is_a_number_though_yaml_takes_it_for_a_word(tmp_path: Path) -> None:
+    space = loaded(
+        tmp_path,
+        "search:\n  training.lr: {low: 1e-4, high: 1e-2, log: true}\n  training.weight_decay: {low: 1e-3, high: 0.1}\n",
+    )
+    assert space.dimensions == {
+        "training.lr": Range(low=0.0001, high=0.01, log=True),
+        "training.weight_decay": Range(low=0.001, high=0.1),
+    }
+    assert space.present() == {"training.lr": 0.01, "training.weight_decay": 0.01}
+
+
 def test_a_trial_is_the_run_with_some_settings_changed(tmp_path: Path) -> None:
     space = loaded(tmp_path, "search: {training.lr: [0.01, 0.02]}")
     changed = space.config({"training.lr": 0.02, "network_options.width": 8})
@@ -68,6 +80,13 @@ def test_training_takes_no_notice_of_it(tmp_path: Path) -> None:
         ("search: {training.lr: [0.1, -1]}", "training.lr: -1 can't be used: lr is -1"),
         ("search: {network_options.kernel: [3, 4]}", "kernel: 4 can't be used: .*odd kernel"),
         ("search: {network_options.wdith: [3, 4]}", "wdith"),
+        ("search: {training.lr: {low: 1e-2, high: 0.001}}", "expected low below high"),
+        ("search: {training.batch_size: {low: 4, high: 8, step: 0.5}}", "expected a whole step"),
+        (
+            "search: {training.batch_size: {low: 4.0, high: 8.0}}",
+            r"batch_size: .* can't be used: .*valid integer",
+        ),
+        ("search: {training.validation_fraction: [0.1, 0.2]}", "validation_fraction .*would not compare"),
     ],
 )
 def test_what_can_t_be_searched_is_said_in_one_line(tmp_path: Path, search: str, message: str) -> None:

@@ -24,6 +24,7 @@ from energy_dissagregation_mlops.errors import ConfigError, UnknownNameError
 from energy_dissagregation_mlops.training.config import TrainingConfig
 
 SECTIONS = ("training", "network_options")
+YARDSTICK = ("training.validation_fraction", "training.validation_houses")  # what trials are scored on
 
 Value = Any  # a number, a word, or a list of them, as YAML gives it
 
@@ -32,8 +33,8 @@ Value = Any  # a number, a word, or a list of them, as YAML gives it
 class Range:
     """Numbers from ``low`` to ``high``, both among them."""
 
-    low: float
-    high: float
+    low: int | float  # whole numbers stay whole
+    high: int | float
     log: bool = False  # as many between 1 and 10 as between 10 and 100
     step: float | None = None
 
@@ -43,8 +44,9 @@ class Range:
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     def examples(self) -> list[Value]:
-        """Its ends."""
-        return [self.low, self.high]
+        """Its ends, and of what is not whole one between them."""
+        between = self.low + (self.step or (self.high - self.low) / 3)
+        return [self.low, *([] if self.whole else [between]), self.high]
 
     def holds(self, value: Value) -> bool:
         """Whether a value lies in it."""
@@ -126,6 +128,10 @@ def load_space(path: Path, base: RunConfig) -> Space:
             raise UnknownNameError(
                 f"setting in {path}: {SEARCH} called", key, [f"{each}.…" for each in SECTIONS]
             )
+        if key in YARDSTICK:
+            raise ConfigError(
+                f"{path}: {SEARCH}: {key} is what trials are scored on, so their scores would not compare: leave it out"
+            )
         try:
             changed = space.config({key: value})
             networks.build(changed.network, ("kettle",), changed.network_options)
@@ -148,13 +154,12 @@ def _dimension(written: object, where: str) -> Range | Choice:
     if not isinstance(written, dict):
         raise ConfigError(f"{where}: expected a list of values, or low and high; found {written!r}")
     found = section(Range, written, where)
-    # As written: a record would make 1 a 1.0.
-    low, high = written.get("low"), written.get("high")
-    found = dataclasses.replace(found, low=low, high=high)  # type: ignore[arg-type]
     if not found.low < found.high or (found.log and found.low <= 0):
         raise ConfigError(f"{where}: expected low below high{', and above 0' * found.log}; found {written!r}")
     if found.step is not None and (found.log or not 0 < found.step <= found.high - found.low):
         raise ConfigError(
             f"{where}: expected a step above 0 that fits between low and high, without log; found {written!r}"
         )
+    if found.whole and found.step is not None and not found.step.is_integer():
+        raise ConfigError(f"{where}: expected a whole step between whole numbers; found {written!r}")
     return found
