@@ -111,4 +111,7 @@ def one_line(error: Exception, *, longest: int | None = 120) -> str:
 def first_fault(error: ValidationError) -> tuple[str, str, object]:
     """What pydantic found wrong first: where ("" for the whole), what it says of it, and what stands there."""
     first = error.errors()[0]
-    return ".".join(str(part) for part in first["loc"]), first["msg"], first["input"]
+    said = (
+        first["msg"].removeprefix("Value error, ").replace("valid tuple", "list")
+    )  # a tuple is a list in a file
+    return ".".join(str(part) for part in first["loc"]), said, first["input"]

@@ -120,6 +120,10 @@ def test_seeds_answer_together_so_many_at_a_time(tmp_path: Path) -> None:
         ({"contestants": [CONTESTANT | {"together": 2}]}, ConfigError, "tiny has neither members nor teachers"),
         ({"training": {"validation_houses": ["made:4"]}}, ConfigError, "validation_houses is the protocol's own"),
         ({"training": {"epoch": 3}}, UnknownNameError, "'epoch'"),
+        ({"contestants": [CONTESTANT | {"network_options": {"wdith": 4}}]}, UnknownNameError, "did you mean 'width'"),
+        ({"contestants": [CONTESTANT | {"network_options": {"kernel": 4}}]}, ConfigError, "odd kernel"),
+        ({"splits": [SPLIT | {"train": ["made:1", "made:3-2"]}]}, ConfigError, "splits.0.train.1: "),
+        ({"splits": [SPLIT | {"train": ["made:1-3", "made:2"]}]}, ConfigError, "made:2 is named twice"),
         ({"name": "My Protocol"}, ConfigError, "name: "),
     ],
 )  # fmt: skip
@@ -129,6 +133,13 @@ def test_a_mistake_is_told_in_one_line(
     with pytest.raises(kind) as told:
         load_protocol(written(tmp_path, **changes))
     assert message in str(told.value) and "\n" not in str(told.value)
+
+
+def test_a_mistake_of_the_whole_is_told_without_all_of_it(tmp_path: Path) -> None:
+    path = written(tmp_path, splits=[SPLIT, SPLIT])
+    with pytest.raises(ConfigError) as told:
+        load_protocol(path)
+    assert str(told.value) == f"{path}: two splits have one name; correct it"
 
 
 def test_a_split_or_contestant_that_is_not_there_is_told_those_that_are(tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from energy_dissagregation_mlops import networks
 from energy_dissagregation_mlops.appliances import appliance
 from energy_dissagregation_mlops.config import read_yaml, section
 from energy_dissagregation_mlops.errors import ConfigError, UnknownNameError, first_fault
-from energy_dissagregation_mlops.networks import NETWORKS
 from energy_dissagregation_mlops.training.config import TrainingConfig
 
 _RANGE = re.compile(r"(?P<dataset>[^:]+):(?P<first>\d+)-(?P<last>\d+)")
@@ -63,6 +63,13 @@ class Split(_Record):
             return content
         roles = {role: content[role] for role in ("train", "validation", "test") if role in content}
         return content | {role: _spelt_out(houses) for role, houses in roles.items()}
+
+    @model_validator(mode="after")
+    def _houses_count_once(self) -> Self:
+        for houses in (self.train, self.validation):
+            if twice := [each for each in houses if houses.count(each) > 1]:
+                raise ValueError(f"{twice[0]} is named twice")
+        return self
 
     @property
     def seen(self) -> Houses:
@@ -217,13 +224,15 @@ def load_protocol(path: Path) -> Protocol:
 
     Raises:
         ConfigError: it can't be read, or says what can't be used.
-        UnknownNameError: an appliance, network or data set that there is not.
+        UnknownNameError: an appliance, data set, network or option of one that there is not.
     """
     try:
         protocol = Protocol.model_validate(read_yaml(path))
     except ValidationError as error:
         where, fault, found = first_fault(error)
-        raise ConfigError(f"{path}: {where}: {fault}, found {found!r}; correct it") from None
+        # Of a whole section all of it would stand there.
+        said = fault if isinstance(found, dict) else f"{fault}, found {found!r}"
+        raise ConfigError(f"{path}: {f'{where}: ' if where else ''}{said}; correct it") from None
     for name in (
         *protocol.appliances,
         *(each for split in protocol.splits for each in split.appliances or ()),
@@ -235,9 +244,9 @@ def load_protocol(path: Path) -> Protocol:
             if dataset not in protocol.data:
                 raise UnknownNameError(f"data set of {path} called", dataset, protocol.data)
     for contestant in protocol.contestants:
-        if contestant.network not in NETWORKS:
-            raise UnknownNameError("network", contestant.network, NETWORKS)
         protocol.training_of(contestant)
+        # One that can't be built is told before those above it are trained, for hours it may be.
+        networks.build(contestant.network, tuple(protocol.appliances), contestant.network_options)
     return protocol
 
 
@@ -255,7 +264,7 @@ def _spelt_out(houses: Any) -> Any:
     found: list[Any] = []
     for each in houses:
         match = _RANGE.fullmatch(each) if isinstance(each, str) else None
-        if match is None:
+        if match is None or int(match["first"]) > int(match["last"]):
             found.append(each)
         else:
             numbers = range(int(match["first"]), int(match["last"]) + 1)
