@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from energy_dissagregation_mlops.datasets.refit import Refit
 from energy_dissagregation_mlops.datasets.simulated import Simulated
 from energy_dissagregation_mlops.datasets.tabular import Tabular
 from energy_dissagregation_mlops.datasets.ukdale import UkDale
-from energy_dissagregation_mlops.errors import DataError, UnknownNameError
+from energy_dissagregation_mlops.errors import ConfigError, DataError, UnknownNameError
 from energy_dissagregation_mlops.meter_csv import Columns
 from energy_dissagregation_mlops.vocabulary import Dataset
 
@@ -20,6 +21,7 @@ DATASETS: Mapping[str, type[Dataset]] = {
     each.kind: each for each in (UkDale, Simulated, Nilmtk, Channels, Refit, Tabular)
 }
 
+_NAME = re.compile(r"[^\W_][\w.-]*")
 _KIND_OF_SUFFIX = {".h5": Nilmtk, ".hdf5": Nilmtk, ".hdf": Nilmtk}
 
 
@@ -36,10 +38,15 @@ def open_dataset(
 
     Raises:
         UnknownNameError: there is no such kind.
+        ConfigError: the name can't be a folder of the store and a part of a house's reference.
         DataError: there is no such file, or it is of no kind that is known, or not of the one that was said.
     """
     if kind is not None and kind not in DATASETS:
         raise UnknownNameError("kind of data set", kind, DATASETS)
+    if name is not None and not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"{name!r} can't name a data set: expected letters, digits, '-', '_' and '.', with a letter or digit first"
+        )
     if not path.exists():
         raise DataError(f"{path}: no such file or folder; give the path of a meter file or a data set")
     chosen = DATASETS[kind] if kind is not None else _recognised(path)
