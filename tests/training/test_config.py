@@ -26,6 +26,7 @@ from energy_dissagregation_mlops.training.config import TrainingConfig
         ("shares", {"refit2": 0.0}),
         ("precision", "float16"),
         ("seed", -1),
+        ("seed", 2**32),
         ("patience", 0),
     ],
 )

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from energy_dissagregation_mlops import networks
 from energy_dissagregation_mlops.appliances import appliance
@@ -23,6 +23,16 @@ _RESERVED = ("seed", "validation_houses")  # of a training: what the protocol it
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]  # it becomes part of a file's name
 Reference = Annotated[str, Field(pattern=r"^[^:]+:\d+$")]  # of a house: "refit:2"
 Houses = tuple[Reference, ...]  # in a file "demo:1-45" stands for 45 of them
+
+
+def _each_once(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    if twice := [each for each in seeds if seeds.count(each) > 1]:
+        raise ValueError(f"{twice[0]} is named twice")
+    return seeds
+
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_each_once)]
 
 
 class _Record(BaseModel):
@@ -90,7 +100,7 @@ class Contestant(_Record):
     # How many seeds answer together, or teach; None: all there are.
     together: Annotated[int, Field(ge=2)] | None = None
     # It is tried with these; None: the protocol's.
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)] | None = None
+    seeds: Seeds | None = None
 
     @property
     def learns_from(self) -> tuple[str, ...]:
@@ -121,7 +131,7 @@ class Protocol(_Record):
     sample_period: float = Field(gt=0)  # s
     appliances: dict[str, float]  # on_power_threshold in W by name: what the truth is measured with
     splits: tuple[Split, ...] = Field(min_length=1)
-    seeds: tuple[int, ...] = (0,)
+    seeds: Seeds = (0,)
     training: dict[str, Any] = {}  # fields of TrainingConfig, for every contestant
     contestants: tuple[Contestant, ...] = ()
     published: tuple[Published, ...] = ()

@@ -87,7 +87,7 @@ class TrainingConfig:
             self._expect(name, 0 < low <= high < float("inf"), "a lower and an upper limit above 0")
         known = ("auto", "float32", "bfloat16")
         self._expect("precision", self.precision in known, f"one of {', '.join(known)}")
-        self._expect("seed", self.seed >= 0, "a whole number of at least 0")
+        self._expect("seed", 0 <= self.seed < 2**32, "a whole number from 0 to 4294967295")
 
     def _expect(self, name: str, holds: bool, expected: str) -> None:
         if not holds:
