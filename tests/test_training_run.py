@@ -47,6 +47,7 @@ RUN = RunConfig(
         (["a:1", "a:2", "a:3"], {"houses": ("a:3",)}, ["a:3"], []),
         (["a:1", "a:2"], {"houses": ("a:1",), "test_houses": ("a:2",)}, ["a:1"], ["a:2"]),
         (["a:1", "a:2", "b:1"], {"houses": ("a",), "test_houses": ("a:2",)}, ["a:1"], ["a:2"]),
+        (["a:1", "a:2"], {"houses": ("a:2", "a:1", "a:2"), "test_houses": ()}, ["a:2", "a:1"], []),
         (["a:1", "a:2", "b:1"], {"houses": ("b:1", "a"), "test_houses": ()}, ["b:1", "a:1", "a:2"], []),
     ],
 )
@@ -142,6 +143,39 @@ def test_a_second_training_of_a_name_is_refused_and_leaves_the_checkpoint(
     assert not (registry.root / ".runs").exists()  # nor is it on record
     with alone(registry, "run"), alone(registry, "other"):
         pass
+
+
+def test_an_interrupted_run_that_is_begun_anew_is_kept_aside(
+    store: Store, registry: Registry, make_house: HouseMaker, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_house()
+
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    run = PreparedRun.of(store, registry, RUN)
+    run.checkpoint.parent.mkdir(parents=True)
+    run.checkpoint.write_text("of hours")
+    with pytest.raises(KeyboardInterrupt):
+        train(run, report=interrupted)
+    kept = run.checkpoint.with_name("checkpoint.before.pt")
+    assert kept.read_text() == "of hours" and not run.checkpoint.exists()
+    assert str(kept) in caplog.text and "--resume" in caplog.text
+    run.checkpoint.write_text("damaged")
+    with pytest.raises(ConfigError, match="expected a checkpoint"):
+        train(run, resume=True)
+    assert run.checkpoint.read_text() == "damaged" and kept.read_text() == "of hours"
+
+
+def test_a_share_of_a_data_set_that_there_is_not_is_warned_of(
+    store: Store, registry: Registry, make_house: HouseMaker, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_house()
+    shared = dataclasses.replace(
+        RUN, training=dataclasses.replace(RUN.training, shares={"made": 2, "mode": 3})
+    )
+    train(PreparedRun.of(store, registry, shared))
+    assert "shares of mode take no effect: there is made" in caplog.text
 
 
 def test_processes_that_train_together_do_not_refuse_each_other(

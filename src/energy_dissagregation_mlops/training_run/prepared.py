@@ -95,7 +95,7 @@ def chosen_houses(known: Sequence[Manifest], config: RunConfig) -> tuple[list[st
     references = [manifest.reference for manifest in known]
     datasets = {reference.rpartition(":")[0] for reference in references}
     whole = [name for name in config.houses or () if name in datasets]
-    named = [name for name in config.houses or () if name not in datasets]
+    named = [name for name in dict.fromkeys(config.houses or ()) if name not in datasets]
     for name in (*named, *(config.test_houses or ())):
         if name not in references:
             raise UnknownNameError(

@@ -42,7 +42,12 @@ def train(run: PreparedRun, *, resume: bool = False, report: Report = silent) ->
     """
     references = [house.manifest.reference for house in run.houses]
     logger.info("training on %s; kept unseen: %s", listed(references), listed(run.unseen) or "none")
+    datasets = dict.fromkeys(house.manifest.dataset for house in run.houses)
+    if idle := [name for name in run.config.training.shares if name not in datasets]:
+        logger.warning("shares of %s take no effect: there is %s", ", ".join(idle), ", ".join(datasets))
     with alone(run.registry, run.config.name):
+        if not resume and is_first_process():
+            _set_aside(run.checkpoint)
         try:
             done = fitted(run, checkpoint=run.checkpoint, resume=resume, report=report)
         except KeyboardInterrupt:
@@ -53,6 +58,17 @@ def train(run: PreparedRun, *, resume: bool = False, report: Report = silent) ->
         bundle = bundled(run, done)
         run.checkpoint.unlink(missing_ok=True)
         return bundle
+
+
+def _set_aside(checkpoint: Path) -> None:
+    """Keep the state of an interrupted run that is begun anew: this run's own would take its place."""
+    if checkpoint.exists():
+        kept = checkpoint.replace(checkpoint.with_name("checkpoint.before.pt"))
+        logger.warning(
+            "what an interrupted run came to is kept as %s, and this one begins anew: to go on with that one, move it back to %s "
+            "and train with --resume",
+            kept, checkpoint.name,
+        )  # fmt: skip
 
 
 def alone(registry: Registry, name: str) -> AbstractContextManager[object]:
