@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from energy_dissagregation_mlops import bundle as bundles
@@ -93,6 +94,24 @@ def test_an_excerpt_of_a_home_trained_on_is_refused(
         calibrate(store, registry, seen, Homes(named=("excerpt:1",)))
     with pytest.raises(LeakError, match="plain@1 has seen excerpt:1 itself"):
         calibrate(store, registry, other, Homes(stand_ins={"excerpt:1": seen}))
+
+
+def test_a_home_that_meters_nothing_is_refused_and_one_named_twice_counts_once(
+    store: Store, registry: Registry, make_house: HouseMaker, make_bundle: BundleMaker
+) -> None:
+    house, bundle, other = make_house("made", 1, days=20), make_bundle(), make_bundle("other")
+    bare = house.manifest.model_copy(
+        update={"dataset": "bare", "appliances": (), "meters": house.manifest.meters[:1]}
+    )
+    store.write(bare, house.mains[None], np.zeros((0, len(house.mains)), np.bool_))
+    for homes in (Homes(named=("bare:1",)), Homes(named=("made:1",), stand_ins={"bare:1": other})):
+        with pytest.raises(StoreError, match="bare:1 meters none of kettle, fridge: calibrate on another"):
+            calibrate(store, registry, bundle, homes)
+    assert registry.versions("plain") == [1]
+    once, twice = (
+        calibrate(store, registry, bundle, Homes(named=("made:1",) * times)).card for times in (1, 2)
+    )
+    assert facts(once) == facts(twice)
 
 
 @pytest.mark.slow

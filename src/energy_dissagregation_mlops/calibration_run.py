@@ -16,11 +16,11 @@ from energy_dissagregation_mlops.bundle import Bundle, Card, Role
 from energy_dissagregation_mlops.calibration.fit import Witness, calibrated
 from energy_dissagregation_mlops.calibration.series import KnownHome
 from energy_dissagregation_mlops.calibration.witnesses import of_validation
-from energy_dissagregation_mlops.errors import ConfigError, LeakError
+from energy_dissagregation_mlops.errors import ConfigError, LeakError, StoreError
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.seen import Seen, house_card
-from energy_dissagregation_mlops.store import Store, StoredHouse
+from energy_dissagregation_mlops.store import Manifest, Store, StoredHouse
 from energy_dissagregation_mlops.vocabulary import Update, unwatched
 
 
@@ -48,7 +48,7 @@ def calibrate(
 
     Raises:
         LeakError: the weights of who answers were fitted on a house.
-        StoreError, UnknownNameError: a house is not in the store, or is not as it was in training.
+        StoreError, UnknownNameError: a house is not in the store, meters none of the appliances, or is not as it was in training.
         ConfigError: the bundle was validated on nothing, and no house is named.
     """
     card = bundle.card
@@ -56,10 +56,13 @@ def calibrate(
     own = Disaggregator.load(bundle)
     if homes.named:
         fitted = Seen.of(card, store, (Role.TRAIN, Role.BOTH))
-        witnesses += [_whole(store.open(each, card.sample_period), own, fitted) for each in homes.named]
+        named = dict.fromkeys(homes.named)
+        witnesses += [_whole(store.open(each, card.sample_period), own, fitted) for each in named]
     else:
         validated = _validation(store, own)
         witnesses += [each for each in validated if each.home.reference not in homes.stand_ins]
+    for reference in (*homes.named, *homes.stand_ins):
+        _check_metered(store.open(reference, card.sample_period).manifest, card)
     if not witnesses:
         raise ConfigError(
             f"{card.reference} was validated on nothing: name houses to calibrate on with --house"
@@ -83,6 +86,13 @@ def calibrate(
             aside, bundle, card.model_copy(update={**update, "version": version})
         ),
     )
+
+
+def _check_metered(manifest: Manifest, card: Card) -> None:
+    if not set(card.appliance_names) & set(manifest.appliances):
+        raise StoreError(
+            f"{manifest.reference} meters none of {', '.join(card.appliance_names)}: calibrate on another house"
+        )
 
 
 def _stand_in(store: Store, card: Card, reference: str, bundle: Bundle) -> Witness:
