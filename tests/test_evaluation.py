@@ -135,6 +135,15 @@ def test_scores_are_kept_in_the_card_and_a_home_s_older_ones_give_way(
     assert (kettle.by, kettle.power_held, kettle.day_held) == (calibrated.card.reference, 1, 1)
 
 
+def test_a_home_that_was_scored_twice_is_kept_once(make_house: HouseMaker, make_bundle: BundleMaker) -> None:
+    bundle, house = make_bundle(), make_house("new", 3)
+    found = [scored(bundle, house), scored(make_bundle("other"), house)]
+    kept = keep(bundle, found).card.unseen
+    assert [(each.house, each.by, each.appliance) for each in kept] == [
+        ("new:3", "other@1", "kettle"), ("new:3", "other@1", "fridge"),
+    ]  # fmt: skip
+
+
 def test_an_appliance_whose_meter_said_nothing_is_not_kept(
     make_house: HouseMaker, make_bundle: BundleMaker, store: Store
 ) -> None:

@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from energy_dissagregation_mlops import terminal
-from energy_dissagregation_mlops.bundle import Bundle
+from energy_dissagregation_mlops.bundle import Bundle, with_card
 from energy_dissagregation_mlops.evaluation import evaluate
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.inference.mains import MainsSeries
@@ -24,7 +24,7 @@ from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.results.homes import show_prediction, show_stored, show_survey
 from energy_dissagregation_mlops.results.models import show_card, show_models
 from energy_dissagregation_mlops.results.scores import show_evaluations
-from energy_dissagregation_mlops.results.training import epoch_line, training_note
+from energy_dissagregation_mlops.results.training import epoch_line, show_calibration, training_note
 from energy_dissagregation_mlops.seen import Seen
 from energy_dissagregation_mlops.signals import Counts
 from energy_dissagregation_mlops.store import Store, StoredHouse
@@ -139,6 +139,27 @@ def test_scores_stand_beside_their_baselines(
     assert said[0]["appliances"][0]["always_off"]["mae"] == pytest.approx(2500 * 9 / 1440)
     show_evaluations([dataclasses.replace(found, num_absent=342)], as_json=False)
     assert "not known to have been seen in training" in " ".join(screen.text.split())
+
+
+def test_an_appliance_without_intervals_is_told_why(
+    screen: Screen, make_house: HouseMaker, calibrated: Bundle, store: Store
+) -> None:
+    calibration = calibrated.card.calibration
+    assert calibration is not None
+    bare = [each.model_copy(update={"intervals": None}) for each in calibration.appliances]
+    short = calibrated.card.model_copy(
+        update={"calibration": calibration.model_copy(update={"appliances": tuple(bare)})}
+    )
+    bundle = with_card(calibrated, short)
+    show_calibration(bundle)
+    seen = Seen.of(bundle.card, store)
+    show_evaluations(
+        [evaluate(bundle, make_house("new", 3), Disaggregator.load(bundle), seen)], as_json=False
+    )
+    told = " ".join(screen.text.split())
+    assert "never calibrated" not in told
+    assert told.count("no intervals of kettle, fridge: use is said in fewer than 20 spans of 6 h") == 1
+    assert "It gives no intervals: too little use is said in the homes that it was calibrated on" in told
 
 
 def predicted(bundle: Bundle, folder: Path, power: np.ndarray) -> tuple[MainsSeries, Disaggregator]:

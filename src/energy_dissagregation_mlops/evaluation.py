@@ -75,6 +75,7 @@ class Evaluation:
     house: str  # "ukdale:2"
     sample_period: float  # s
     appliances: tuple[ApplianceEvaluation, ...]
+    calibrated: bool  # whether the bundle was
     unmetered: tuple[str, ...]  # appliances of the bundle that the house has no meter for
     num_absent: int  # houses that it has seen and whose hours could not be compared
 
@@ -105,7 +106,7 @@ def evaluate_all(
     Args:
         bundle: to score.
         store: the processed houses.
-        houses: references; where nothing is named, not even a stand-in, all that training has not seen.
+        houses: references, each scored once; where nothing is named, not even a stand-in, all that training has not seen.
         stand_ins: by house, bundles trained alike without it.
         progress: told of houses done and in all.
 
@@ -118,7 +119,7 @@ def evaluate_all(
     for other in stand_ins.values():
         check_alike(card, other.card)
     seen = Seen.of(card, store)
-    own = houses or (() if stand_ins else unseen_houses(card, store, seen))
+    own = dict.fromkeys(houses) or (() if stand_ins else unseen_houses(card, store, seen))
     asked = [(reference, bundle, seen) for reference in own]
     asked += [(reference, other, Seen.of(other.card, store)) for reference, other in stand_ins.items()]
     found = []
@@ -154,7 +155,7 @@ def evaluate(bundle: Bundle, house: StoredHouse, seen: Seen) -> Evaluation:
     told = _Told.of(KnownHome.of(house, card), house, Disaggregator.load(bundle))
     return Evaluation(
         bundle=card.reference, bundle_sha256=bundle.sha256, house=manifest.reference,
-        sample_period=card.sample_period,
+        sample_period=card.sample_period, calibrated=card.calibration is not None,
         appliances=tuple(_evaluated(each, told) for each in metered),
         unmetered=tuple(each.name for each in card.appliances if each not in metered),
         num_absent=seen.num_absent,
@@ -171,10 +172,10 @@ def keep(bundle: Bundle, found: Sequence[Evaluation]) -> Bundle:
     Raises:
         EdmlopsError: the card can't be written.
     """
+    anew = {each.house: each for each in found}  # of a home that was scored twice the last
     told = tuple(
-        _unseen_score(each, one) for each in found for one in each.appliances if one.model.num_samples
+        _unseen_score(each, one) for each in anew.values() for one in each.appliances if one.model.num_samples
     )
-    anew = {each.house for each in found}
     kept = tuple(each for each in bundle.card.unseen if each.house not in anew)
     return with_card(bundle, bundle.card.model_copy(update={"unseen": (*kept, *told)}))
 

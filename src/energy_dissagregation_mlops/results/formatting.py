@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 NO_INTERVALS = "This model was never calibrated, so it gives no intervals: `edmlops calibrate` does it."
+TOO_LITTLE = "It gives no intervals: too little use is said in the homes that it was calibrated on."
 
 
 def number(value: float | None, digits: int = 1, suffix: str = "") -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from energy_dissagregation_mlops.metrics import or_none
 from energy_dissagregation_mlops.results.formatting import (
     NO_INTERVALS,
+    TOO_LITTLE,
     number,
     percent,
     print_json,
@@ -66,7 +67,7 @@ def _show_calibrated(found: Evaluation) -> None:
         f"{found.bundle} on {found.house}: intervals, and whether it is there",
         ("appliance", "power\nheld", "day\nheld", "width\nkWh", "whole\nheld", "there", "without:\nthere",
          "false\nW", "false\nkWh/day"),
-        rows, caption=caption if known else f"{textwrap.fill(NO_INTERVALS, _WIDTH)}\n{caption}",
+        rows, caption=caption if known else f"{textwrap.fill(TOO_LITTLE if found.calibrated else NO_INTERVALS, _WIDTH)}\n{caption}",
     )  # fmt: skip
 
 

@@ -57,6 +57,8 @@ def show_trained(bundle: Bundle, *, promoted: bool) -> None:
 
 def show_calibration(bundle: Bundle) -> None:
     """What a bundle's intervals were fitted on, and how often they hold the truth in homes left out of the fit."""
+    from energy_dissagregation_mlops.calibration.tables import HOURS, LEAST_SPANS
+
     calibration = bundle.card.calibration
     if calibration is None:
         output().print(NO_INTERVALS, style="yellow")
@@ -71,11 +73,14 @@ def show_calibration(bundle: Bundle) -> None:
                 percent(days.coverage if days else None), str(one.presence.num_homes) if one.presence else "-",
             )
         )  # fmt: skip
+    caption = "held: in homes left out of the fit; of samples and days on which it is used or said to be"
+    if without := [one.appliance for one in calibration.appliances if one.intervals is None]:
+        caption += f"\nno intervals of {', '.join(without)}: use is said in fewer than {LEAST_SPANS} spans of {HOURS[0]:g} h"
     show_table(
         f"intervals of {bundle.card.reference}, to hold {100 * calibration.level:.0f} % of truths",
         ("appliance", "homes", "power\nheld", "day's kWh\nheld", "homes for\npresence"),
         rows,
-        caption="held: in homes left out of the fit; of samples and days on which it is used or said to be",
+        caption=caption,
     )
 
 
