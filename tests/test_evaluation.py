@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from energy_dissagregation_mlops.appliances import rule_text
 from energy_dissagregation_mlops.bundle import Bundle
 from energy_dissagregation_mlops.errors import ConfigError, LeakError, StoreError
 from energy_dissagregation_mlops.evaluation import Evaluation, check_alike, evaluate, keep, unseen_houses
@@ -133,6 +134,21 @@ def test_scores_are_kept_in_the_card_and_a_home_s_older_ones_give_way(
     assert kettle.always_off_mae == pytest.approx(2500 * 9 / 1440)
     assert fridge.mae_low <= fridge.mae <= fridge.mae_high
     assert (kettle.by, kettle.power_held, kettle.day_held) == (calibrated.card.reference, 1, 1)
+
+
+def test_truth_of_other_thresholds_than_the_model_s_is_refused(
+    make_house: HouseMaker, make_bundle: BundleMaker, store: Store
+) -> None:
+    house, bundle = make_house(), make_bundle()
+    rules = "; ".join(rule_text(each) for each in bundle.card.appliances)
+    for said, refused in ((rules, False), (rules.replace("2000 W", "1500 W"), True)):
+        changed = house.manifest.model_copy(update={"configuration": {"max_gap": 180.0, "appliances": said}})
+        again = store.write(changed, np.concatenate([house.mains[None], house.power]), np.asarray(house.on))
+        if refused:
+            with pytest.raises(StoreError, match="made:1 was processed with another rule for kettle"):
+                scored(bundle, again)
+        else:
+            scored(bundle, again)
 
 
 def test_a_home_that_was_scored_twice_is_kept_once(make_house: HouseMaker, make_bundle: BundleMaker) -> None:

@@ -145,6 +145,20 @@ def test_a_second_training_of_a_name_is_refused_and_leaves_the_checkpoint(
         pass
 
 
+def test_truth_of_other_thresholds_than_the_card_would_say_is_refused(
+    store: Store, registry: Registry, make_house: HouseMaker
+) -> None:
+    house = make_house()
+    rules = "kettle 1500 W 3100 W 12 s 0 s; fridge 50 W 300 W 60 s 12 s"
+    other = house.manifest.model_copy(update={"configuration": {"max_gap": 180.0, "appliances": rules}})
+    store.write(other, np.concatenate([house.mains[None], house.power]), np.asarray(house.on))
+    with pytest.raises(
+        StoreError, match="made:1 was processed with another rule for kettle than 'kettle 2000 W"
+    ):
+        PreparedRun.of(store, registry, RUN)
+    PreparedRun.of(store, registry, dataclasses.replace(RUN, appliances=("fridge",)))
+
+
 def test_an_interrupted_run_that_is_begun_anew_is_kept_aside(
     store: Store, registry: Registry, make_house: HouseMaker, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
@@ -52,6 +52,35 @@ class Appliance:
     min_on_duration: float  # s: shorter activations are noise
     min_off_duration: float  # s: shorter pauses belong to one activation
     aliases: tuple[str, ...] = ()
+
+
+class Rule(Protocol):
+    """What turns power into on-states, of an ``Appliance`` or of one in a model's card."""
+
+    @property
+    def name(self) -> str:
+        """The appliance's."""
+        ...
+
+    @property
+    def on_power_threshold(self) -> float:
+        """W."""
+        ...
+
+    @property
+    def max_power(self) -> float:
+        """W."""
+        ...
+
+    @property
+    def min_on_duration(self) -> float:
+        """s."""
+        ...
+
+    @property
+    def min_off_duration(self) -> float:
+        """s."""
+        ...
 
 
 def normalised(name: str) -> str:
@@ -133,3 +162,11 @@ def select(names: Iterable[str] | None) -> tuple[Appliance, ...]:
         return tuple(appliances().values())
     wanted = {appliance(name).name for name in names}
     return tuple(known for known in appliances().values() if known.name in wanted)
+
+
+def rule_text(known: Rule) -> str:
+    """What turned an appliance's readings into on-states, as a manifest says it."""
+    return (
+        f"{known.name} {known.on_power_threshold:g} W {known.max_power:g} W "
+        f"{known.min_on_duration:g} s {known.min_off_duration:g} s"
+    )

@@ -39,4 +39,5 @@ def _opened(store: Store, seen: HouseCard, card: Card) -> StoredHouse:
             f"{seen.reference} is not the house that {card.reference} was trained on: what it was validated on can't be "
             "found; preprocess that data again, or name houses with --house"
         )
+    manifest.check_rules(card.appliances)
     return house

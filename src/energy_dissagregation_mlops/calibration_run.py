@@ -62,7 +62,7 @@ def calibrate(
         validated = _validation(store, own)
         witnesses += [each for each in validated if each.home.reference not in homes.stand_ins]
     for reference in (*homes.named, *homes.stand_ins):
-        _check_metered(store.open(reference, card.sample_period).manifest, card)
+        _check_known(store.open(reference, card.sample_period).manifest, card)
     if not witnesses:
         raise ConfigError(
             f"{card.reference} was validated on nothing: name houses to calibrate on with --house"
@@ -88,11 +88,12 @@ def calibrate(
     )
 
 
-def _check_metered(manifest: Manifest, card: Card) -> None:
+def _check_known(manifest: Manifest, card: Card) -> None:
     if not set(card.appliance_names) & set(manifest.appliances):
         raise StoreError(
             f"{manifest.reference} meters none of {', '.join(card.appliance_names)}: calibrate on another house"
         )
+    manifest.check_rules(card.appliances)
 
 
 def _stand_in(store: Store, card: Card, reference: str, bundle: Bundle) -> Witness:

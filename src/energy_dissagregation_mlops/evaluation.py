@@ -134,7 +134,7 @@ def evaluate(bundle: Bundle, house: StoredHouse, seen: Seen) -> Evaluation:
 
     Raises:
         LeakError: training has seen the house or an hour of it, under this name or another.
-        StoreError: the house is of another sample period, or has none of the bundle's appliances.
+        StoreError: the house is of another sample period, has none of the bundle's appliances, or was processed with other rules.
     """
     card, manifest = bundle.card, house.manifest
     if called := seen.called(house):
@@ -152,6 +152,7 @@ def evaluate(bundle: Bundle, house: StoredHouse, seen: Seen) -> Evaluation:
         raise StoreError(
             f"{manifest.reference} meters none of {', '.join(card.appliance_names)}: evaluate on another house"
         )
+    manifest.check_rules(metered)
     told = _Told.of(KnownHome.of(house, card), house, Disaggregator.load(bundle))
     return Evaluation(
         bundle=card.reference, bundle_sha256=bundle.sha256, house=manifest.reference,

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from energy_dissagregation_mlops import __version__
-from energy_dissagregation_mlops.appliances import Appliance, select
+from energy_dissagregation_mlops.appliances import Appliance, rule_text, select
 from energy_dissagregation_mlops.cores import available_cores, interrupts_held, pool
 from energy_dissagregation_mlops.errors import DataError, StoreError, UnknownNameError
 from energy_dissagregation_mlops.settings import MAX_GAP, SAMPLE_PERIOD
@@ -253,14 +253,6 @@ def _configuration(dataset: Dataset, config: PreprocessConfig) -> dict[str, floa
     }
     # Where nothing was chosen it is left out: houses of before it was noted stay as they are.
     return found | ({"read_by": dataset.source.read_by} if dataset.source.read_by else {})
-
-
-def rule_text(known: Appliance) -> str:
-    """What turned an appliance's readings into on-states, as a manifest says it."""
-    return (
-        f"{known.name} {known.on_power_threshold:g} W {known.max_power:g} W "
-        f"{known.min_on_duration:g} s {known.min_off_duration:g} s"
-    )
 
 
 def _source_state(dataset: Dataset) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -21,6 +21,7 @@ from typing import Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from energy_dissagregation_mlops.appliances import Rule, rule_text
 from energy_dissagregation_mlops.errors import StoreError, UnknownNameError, one_line
 from energy_dissagregation_mlops.files import atomic_folder, json_text, sha256_of
 from energy_dissagregation_mlops.vocabulary import BoolArray, FloatArray, Quantity
@@ -77,6 +78,24 @@ class Manifest(BaseModel):
     def stop(self) -> float:
         """Where the last sample ends, s since 1970, UTC."""
         return self.start + self.length * self.sample_period
+
+    def check_rules(self, known: Iterable[Rule]) -> None:
+        """Refuse on-states that were found by other rules than these.
+
+        Raises:
+            StoreError: of an appliance that it meters they were.
+        """
+        rules = self.configuration.get("appliances")
+        for each in known:
+            if (
+                rules is not None
+                and each.name in self.appliances
+                and rule_text(each) not in str(rules).split("; ")
+            ):
+                raise StoreError(
+                    f"{self.reference} was processed with another rule for {each.name} than {rule_text(each)!r}: preprocess "
+                    "that house again, with an appliances.yaml that says so"
+                )
 
     @property
     def mains_sha256(self) -> tuple[str, ...]:

@@ -16,9 +16,8 @@ from energy_dissagregation_mlops import as_trained
 from energy_dissagregation_mlops.appliances import Appliance
 from energy_dissagregation_mlops.arena.protocol import Protocol, Split
 from energy_dissagregation_mlops.bundle import Bundle, Card, Role
-from energy_dissagregation_mlops.errors import ConfigError, LeakError, StoreError
+from energy_dissagregation_mlops.errors import ConfigError, LeakError
 from energy_dissagregation_mlops.export import network_of
-from energy_dissagregation_mlops.preprocessing import rule_text
 from energy_dissagregation_mlops.seen import hours, seen_as, sharing
 from energy_dissagregation_mlops.store import StoredHouse
 from energy_dissagregation_mlops.training.data import TrainingSeries, scales_of
@@ -87,13 +86,7 @@ def check_thresholds(protocol: Protocol, known: Iterable[Appliance], houses: Ite
                 f"{each.on_power_threshold:g} W: scores would not compare; correct one of them"
             )
     for house in houses:
-        rules = str(house.manifest.configuration.get("appliances")).split("; ")
-        for each in appliances:
-            if each.name in house.manifest.appliances and rule_text(each) not in rules:
-                raise StoreError(
-                    f"{house.manifest.reference} was processed with another rule for {each.name} than "
-                    f"{rule_text(each)!r}: preprocess that house again"
-                )
+        house.manifest.check_rules(appliances)
 
 
 def check_bundle(bundle: Bundle, split: Split, houses: Opened, *, known: Sequence[Appliance]) -> None:

@@ -56,6 +56,8 @@ class PreparedRun:
         trained, unseen = chosen_houses(known, config)
         houses = tuple(store.open(reference, config.sample_period) for reference in trained)
         appliances = _appliances(houses, config)
+        for house in houses:
+            house.manifest.check_rules(appliances)
         _built(appliances, config)
         return cls(
             config=config, registry=registry, houses=houses, unseen=tuple(unseen), appliances=appliances,
