@@ -145,6 +145,28 @@ def test_a_second_training_of_a_name_is_refused_and_leaves_the_checkpoint(
         pass
 
 
+def test_a_home_trained_on_can_not_choose_the_weights_under_another_name(
+    store: Store, registry: Registry, make_house: HouseMaker, make_lively: HouseMaker
+) -> None:
+    make_lively("made", 1)
+    make_lively("excerpt", 1, days=1)
+    make_lively("made", 2, sha256="readings")
+    make_house("copy", 1, sha256="readings")
+
+    def prepared(*validated: str) -> PreparedRun:
+        training = dataclasses.replace(RUN.training, validation_houses=validated)
+        houses = ("made:1", "made:2", *validated)
+        return PreparedRun.of(
+            store, registry, dataclasses.replace(RUN, houses=houses, test_houses=(), training=training)
+        )
+
+    with pytest.raises(LeakError, match="excerpt:1 is to choose the weights, and is trained on as made:1"):
+        prepared("excerpt:1")
+    with pytest.raises(LeakError, match="copy:1 is to choose the weights, and is trained on as made:2"):
+        prepared("copy:1")
+    prepared("made:2")
+
+
 def test_truth_of_other_thresholds_than_the_card_would_say_is_refused(
     store: Store, registry: Registry, make_house: HouseMaker
 ) -> None:

@@ -12,11 +12,13 @@ from typing import Self
 
 from energy_dissagregation_mlops import networks
 from energy_dissagregation_mlops.appliances import Appliance, select
+from energy_dissagregation_mlops.bundle import Role
 from energy_dissagregation_mlops.config import DEFAULT_TEST_HOUSE, RunConfig
 from energy_dissagregation_mlops.errors import ConfigError, LeakError, StoreError, UnknownNameError
 from energy_dissagregation_mlops.networks import Network
 from energy_dissagregation_mlops.predecessors import Predecessors
 from energy_dissagregation_mlops.registry import Registry, check_name
+from energy_dissagregation_mlops.seen import Seen, hours, house_card
 from energy_dissagregation_mlops.store import Manifest, Store, StoredHouse
 
 CHECKPOINT = "checkpoint.pt"
@@ -55,6 +57,7 @@ class PreparedRun:
             )
         trained, unseen = chosen_houses(known, config)
         houses = tuple(store.open(reference, config.sample_period) for reference in trained)
+        _check_validation(houses, config)
         appliances = _appliances(houses, config)
         for house in houses:
             house.manifest.check_rules(appliances)
@@ -77,6 +80,20 @@ class PreparedRun:
     def network(self) -> Network:
         """Its network, with weights at random."""
         return _built(self.appliances, self.config)
+
+
+def _check_validation(houses: Sequence[StoredHouse], config: RunConfig) -> None:
+    """Refuse a home that would choose the weights, and the intervals, and is trained on under another name."""
+    validated = config.training.validation_houses
+    kept = [house for house in houses if house.manifest.reference in validated]
+    trained = [house for house in houses if house.manifest.reference not in validated] if kept else []
+    seen = Seen([house_card(house, Role.TRAIN) for house in trained], hours(trained), num_absent=0)
+    for house in kept:
+        if called := seen.called(house):
+            raise LeakError(
+                f"{house.manifest.reference} is to choose the weights, and is trained on as {called}: they are one home, "
+                "leave one out"
+            )
 
 
 def _built(appliances: Sequence[Appliance], config: RunConfig) -> Network:
