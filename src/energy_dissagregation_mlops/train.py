@@ -93,7 +93,11 @@ def train(
             if line is not None:
                 logger.info(line)
 
-        bundle = recording.train(store, registry, run, resume=resume, report=report)
+        try:
+            bundle = recording.train(store, registry, run, resume=resume, report=report)
+        except KeyboardInterrupt:
+            logger.info("`edmlops train --resume`, with the same settings, goes on with this run")
+            raise
     if bundle is None:
         return
     if promote is None:

@@ -48,11 +48,7 @@ def train(run: PreparedRun, *, resume: bool = False, report: Report = silent) ->
     with alone(run.registry, run.config.name):
         if not resume and is_first_process():
             _set_aside(run.checkpoint)
-        try:
-            done = fitted(run, checkpoint=run.checkpoint, resume=resume, report=report)
-        except KeyboardInterrupt:
-            logger.info("`edmlops train --resume`, with the same settings, goes on with this run")
-            raise
+        done = fitted(run, checkpoint=run.checkpoint, resume=resume, report=report)
         if not is_first_process():
             return None
         bundle = bundled(run, done)
