@@ -45,6 +45,41 @@ def test_workers_that_never_start_are_given_up(
     assert "gave up" in caplog.text
 
 
+def _first_only(channel: socket.socket) -> None:
+    """Works, and says so on each connection, where nobody does yet; else fails to start."""
+    place = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"], "works")
+    try:
+        place.touch(exist_ok=False)
+    except FileExistsError:
+        raise SystemExit(3) from None
+    while True:
+        _, received, _, _ = socket.recv_fds(channel, 1, 1)
+        with socket.socket(fileno=received[0]) as connection:
+            connection.sendall(b"here")
+
+
+def test_while_one_works_the_others_are_tried_again_and_connections_are_passed_on(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(supervisors, "PAUSE", 0.01)
+    monkeypatch.setattr(supervisors, "LONG_PAUSE", 0.02)
+    monkeypatch.setattr(supervisors, "YOUNG", 0.5)
+    supervisor = Supervisor(_first_only, listener=listener, workers=2, grace_period=10)
+    answers: list[bytes] = []
+
+    def ask() -> None:
+        while caplog.text.count("starting another") < 2 * supervisors.MAX_FAILED_STARTS:
+            time.sleep(0.01)
+        with socket.create_connection(listener.getsockname(), timeout=10) as client:
+            answers.append(client.recv(4))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=ask, daemon=True).start()
+    assert supervisor.run() == 0
+    assert answers == [b"here"]
+    assert "gave up" not in caplog.text
+
+
 def test_workers_that_do_not_stop_are_killed_when_the_grace_period_is_over(
     listener: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,8 +23,9 @@ from energy_dissagregation_mlops.service.dispatch import Dispatcher
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 YOUNG = 5.0  # s: a worker that dies younger failed to start
-MAX_FAILED_STARTS = 5  # one after another, before the whole is given up
+MAX_FAILED_STARTS = 5  # one after another, before the whole is given up where nobody works
 PAUSE = 1.0  # s before a worker is started that failed to start before
+LONG_PAUSE = 30.0  # s, where as many as that have failed and somebody works
 _METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 _logger = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ class Supervisor:
         self._num_workers = workers
         self._grace_period = grace_period
         self._born: dict[SpawnProcess, float] = {}  # when each worker was started, s
+        self._due: list[float] = []  # when one is to be started again, s
         self._failed_starts = 0
         self._heard, self._told = os.pipe()
 
@@ -84,9 +86,11 @@ class Supervisor:
             signal.signal(stop, lambda *_: os.write(self._told, b"."))
         for _ in range(self._num_workers):
             self._start()
-        while self._failed_starts < MAX_FAILED_STARTS:
+        while not self._is_hopeless():
             sentinels = {process.sentinel: process for process in self._born}
-            ready = connection.wait([self._heard, *sentinels, *self._dispatcher.awaited()])
+            ready = connection.wait(
+                [self._heard, *sentinels, *self._dispatcher.awaited()], timeout=self._until_due()
+            )
             if self._heard in ready:
                 return self._stopped()
             for each in ready:
@@ -94,6 +98,9 @@ class Supervisor:
                     self._dispatcher.turn_to(each)
                 elif isinstance(each, int):
                     self._replace(sentinels[each])
+            while self._until_due() == 0:
+                self._due.remove(min(self._due))
+                self._start()
         _logger.error("gave up: workers failed to start %d times one after another", self._failed_starts)
         self._stopped()
         return 1
@@ -105,16 +112,26 @@ class Supervisor:
         self._born[process] = time.monotonic()
 
     def _replace(self, process: SpawnProcess) -> None:
-        age = time.monotonic() - self._born.pop(process)
+        now = time.monotonic()
+        is_young = now - self._born.pop(process) < YOUNG
         process.join()
         mark_process_dead(process.pid)  # type: ignore[no-untyped-call]
-        _logger.error("worker %s died (status %s): starting another", process.pid, process.exitcode)
-        if age >= YOUNG:
-            self._failed_starts = 0
-        else:
-            self._failed_starts += 1
-            time.sleep(PAUSE)
-        self._start()
+        self._failed_starts = self._failed_starts + 1 if is_young else 0
+        pause = 0.0 if not is_young else PAUSE if self._failed_starts < MAX_FAILED_STARTS else LONG_PAUSE
+        self._due.append(now + pause)
+        _logger.error(
+            "worker %s died (status %s): starting another in %g s", process.pid, process.exitcode, pause
+        )
+
+    def _until_due(self) -> float | None:
+        """Seconds until a worker is to be started; None where none is."""
+        return max(0.0, min(self._due) - time.monotonic()) if self._due else None
+
+    def _is_hopeless(self) -> bool:
+        """Whether workers can't be started, and none is there that could be."""
+        youngest = time.monotonic() - YOUNG
+        works = any(born < youngest for born in self._born.values())
+        return self._failed_starts >= MAX_FAILED_STARTS and not works
 
     def _stopped(self) -> int:
         """Stop every worker; returns the exit status."""
