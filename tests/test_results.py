@@ -153,9 +153,7 @@ def test_an_appliance_without_intervals_is_told_why(
     bundle = with_card(calibrated, short)
     show_calibration(bundle)
     seen = Seen.of(bundle.card, store)
-    show_evaluations(
-        [evaluate(bundle, make_house("new", 3), Disaggregator.load(bundle), seen)], as_json=False
-    )
+    show_evaluations([evaluate(bundle, make_house("new", 3), seen)], as_json=False)
     told = " ".join(screen.text.split())
     assert "never calibrated" not in told
     assert told.count("no intervals of kettle, fridge: use is said in fewer than 20 spans of 6 h") == 1
