@@ -206,6 +206,15 @@ def test_a_meter_that_is_not_there_is_told_with_those_that_are(said: str) -> Non
         opened(SEVERAL, mains=said)
 
 
+@pytest.mark.parametrize("others", ["", "plug,1700000000,9,9\n"])
+def test_columns_of_phases_may_be_named_beside_meters(others: str) -> None:
+    text = f"device,time,one,two\nhouse,1700000000,1,2\nhouse,1700000060,3,4\n{others}"
+    meter = opened(text, mains="one,two")
+    assert [len(list(meter.read(one.key))) for one in meter.meters[0].channels] == [1, 1]
+    with pytest.raises(UnknownNameError, match=r"no column or meter 'three': there is house, .*two"):
+        opened(text, mains="three")
+
+
 def test_the_column_of_numbers_may_be_named_beside_meters() -> None:
     text = (
         SEVERAL.replace("state", "power,wanted").replace(",2024", ",9,2024").replace("changed,9", "changed")

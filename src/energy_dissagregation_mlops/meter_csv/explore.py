@@ -152,14 +152,19 @@ def _meters(source: Source, dialect: Dialect, index: int) -> list[str]:
 
 
 def _said_of(names: list[str], header: tuple[str, ...], mains: str | None) -> list[str]:
-    """The meters that a person names as the mains; none where they name a column, or nothing."""
-    said = [] if mains is None else listed(mains, names)
-    if set(said) & set(names) or not set(map(str.lower, said)) & set(map(str.lower, header)):
-        for name in said:
-            if name not in names:
-                raise UnknownNameError("meter", name, names)
-        return said
-    return []
+    """The meters that a person names as the mains; none where they name columns, or nothing.
+
+    Raises:
+        UnknownNameError: what they name is neither, or a column beside meters.
+    """
+    known = (*names, *header)
+    said = [] if mains is None else listed(mains, known)
+    if said and not set(said) & set(names) and set(said) & set(header):
+        return []
+    for name in said:
+        if name not in names:
+            raise UnknownNameError("column or meter", name, known)
+    return said
 
 
 def _appliances_among(names: list[str], columns: Columns) -> tuple[list[tuple[str, str]], Columns]:
