@@ -137,6 +137,16 @@ def test_who_was_trained_on_a_block_that_chooses_the_weights_is_a_leak(
         of(registry, store, dataclasses.replace(RUN, start="run@1", training=unjudged), "made:1")
 
 
+@pytest.mark.parametrize("role", ["start", "teachers", "members"])
+def test_who_was_trained_at_another_sample_period_is_refused(
+    trained: Bundle, store: Store, registry: Registry, role: str
+) -> None:
+    with_card(trained, trained.card.model_copy(update={"sample_period": 30.0}))
+    named = "run@1" if role == "start" else ("run@1", "run@1")
+    with pytest.raises(ConfigError, match="run@1 was trained at 30 s, and this run is at 60 s"):
+        of(registry, store, dataclasses.replace(RUN, **{role: named}), "made:1")
+
+
 def test_weights_of_another_shape_and_a_bundle_without_weights_are_said(
     trained: Bundle, store: Store, registry: Registry
 ) -> None:
@@ -171,19 +181,18 @@ def test_members_answer_together_without_a_step(trained: Bundle, store: Store, r
     ("changes", "message"),
     [
         ({"members": ("run@1",)}, "run@1 is one member alone"),
+        ({"members": ("run@1", "run@1")}, "run@1 is named twice"),
         ({"members": ("run@1", "wider@1")}, "run@1, wider@1 are not alike"),
         ({"members": ("run@1", "run@1"), "start": "run@1"}, "a run of members is no training"),
-        ({"members": ("run@1", "run@1"), "appliances": ("kettle",)}, "answer for kettle, fridge, and this run is for kettle"),
+        ({"members": ("run@1", "alike@1"), "appliances": ("kettle",)}, "answer for kettle, fridge, and this run is for kettle"),
     ],
 )  # fmt: skip
 def test_members_that_do_not_go_together_are_said(
     trained: Bundle, store: Store, registry: Registry, changes: dict[str, object], message: str
 ) -> None:
-    train(
-        PreparedRun.of(
-            store, registry, dataclasses.replace(RUN, name="wider", network_options={**TINY, "width": 8})
-        )
-    )
+    for name, width in (("wider", 8), ("alike", 4)):
+        options = {**TINY, "width": width}
+        train(PreparedRun.of(store, registry, dataclasses.replace(RUN, name=name, network_options=options)))
     with pytest.raises(ConfigError, match=message):
         train(PreparedRun.of(store, registry, dataclasses.replace(RUN, name="both", **changes)))
 

@@ -36,7 +36,7 @@ class Predecessors:
         """Those of a run on these houses.
 
         Raises:
-            ConfigError: one is named without its version, or there are both members and others.
+            ConfigError: one is named without its version or is of another sample period, or there are both members and others.
             UnknownNameError, BundleError: there is no such bundle, or it is broken.
             LeakError: one has seen a house that this run keeps unseen, or trained on one that it validates on.
         """
@@ -85,13 +85,17 @@ class Predecessors:
         """
         members = [restored(each) for each in self.members]
         first = members[0]
+        names = [each.card.reference for each in self.members]
         if len(members) < 2:
-            raise ConfigError(f"{self.members[0].card.reference} is one member alone: name two at least")
+            raise ConfigError(f"{names[0]} is one member alone: name two at least")
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ConfigError(
+                f"{twice[0]} is named twice: expected members that differ, drop one or name another"
+            )
         alike = [each for each in members if isinstance(each, GatedUnet) and _shape(each) == _shape(first)]
         if len(alike) < len(members):
-            names = ", ".join(each.card.reference for each in self.members)
             raise ConfigError(
-                f"{names} are not alike: expected {GatedUnet.name} of the same options and appliances each; train them so"
+                f"{', '.join(names)} are not alike: expected {GatedUnet.name} of the same options and appliances each; train them so"
             )
         network = GatedUnets.configured(first.appliances, {**first.options, "members": len(members)})
         return network, alike
@@ -114,6 +118,11 @@ class Predecessors:
 
 
 def _check(bundle: Bundle, config: RunConfig, houses: Sequence[Manifest]) -> None:
+    if bundle.card.sample_period != config.sample_period:
+        raise ConfigError(
+            f"{bundle.card.reference} was trained at {bundle.card.sample_period:g} s, and this run is at "
+            f"{config.sample_period:g} s: name one of the same sample_period"
+        )
     validated = config.training.validation_houses
     seen = {each.mains_sha256 for each in houses}
     trained = {each.mains_sha256: each for each in houses if each.reference not in validated}
@@ -129,11 +138,12 @@ def _check(bundle: Bundle, config: RunConfig, houses: Sequence[Manifest]) -> Non
         if not (fitted and fraction) or validated:
             continue
         own = trained[house.mains_sha256]
-        cut = house.role, house.start, house.stop, bundle.card.training["validation_fraction"]
-        if cut != (Role.BOTH, own.start, own.stop, fraction):
+        kept = bundle.card.training["validation_fraction"]
+        if (house.role, house.start, house.stop, kept) != (Role.BOTH, own.start, own.stop, fraction):
             raise LeakError(
                 f"{bundle.card.reference} was trained on stretches of {house.reference} that this run validates on: expected "
-                f"the same span and validation_fraction {fraction:g}, found {cut}; train one as the other"
+                f"{own.start:.0f} to {own.stop:.0f} for {Role.BOTH} with validation_fraction {fraction:g}, found {house.start:.0f} "
+                f"to {house.stop:.0f} for {house.role} with {kept}; train one as the other"
             )
 
 
