@@ -54,6 +54,12 @@ def test_another_setting_is_named_with_both_values(path, network):
         checkpoints.load(path, run=other, device=CPU)
 
 
+def test_another_option_of_the_network_is_named_though_its_weights_have_the_same_shapes(path, network):
+    network.options = {"heads": 4}
+    with pytest.raises(ConfigError, match=r'network_options was {} and is now {"heads": 4}'):
+        checkpoints.load(path, run=checkpoints.run_of(CONFIG, network, "abc"), device=CPU)
+
+
 def test_other_data_is_refused(path, network):
     with pytest.raises(ConfigError, match="other training series"):
         checkpoints.load(path, run=checkpoints.run_of(CONFIG, network, "abd"), device=CPU)

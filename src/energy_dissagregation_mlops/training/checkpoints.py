@@ -55,13 +55,14 @@ def run_of(config: TrainingConfig, network: Network, data: str) -> dict[str, str
 
     Args:
         config: every setting of it.
-        network: its shape, not its weights.
+        network: its options and shape, not its weights.
         data: the hash of the series.
     """
     shapes = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
     settings = {name: json.dumps(value) for name, value in asdict(config).items()}
     return settings | {
         "network": type(network).__name__,
+        "network_options": json.dumps(network.options),
         "appliances": ", ".join(network.appliances),
         "window_length": str(network.window_length),
         "margin": str(network.margin),
