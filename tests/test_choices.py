@@ -80,12 +80,26 @@ def test_a_picture_ends_in_what_can_be_drawn() -> None:
 
 @pytest.mark.parametrize(
     ("validation", "worth"),
-    [(None, True), ({"score": None}, True), ({"score": 0.999}, True), ({"score": 1.0}, False)],
+    [
+        (None, True),
+        ([], True),
+        ([(0.999, 20.0)], True),
+        ([(1.0, 20.0)], False),
+        ([(1.0, 20.0), (0.0, 0.0)], False),  # silence about what is not used there is no merit
+        ([(0.9, 20.0), (0.0, 0.0)], True),
+        ([(0.9, 20.0), (3.0, 0.0)], False),
+        ([(0.9, 20.0), (None, None)], True),
+        ([(0.0, 0.0)], True),  # nothing is used there, so nothing is known
+    ],
 )
 def test_a_model_that_is_no_better_than_always_off_is_not_worth_promoting_and_that_is_told(
-    validation: object, worth: bool, make_bundle: Callable[..., Bundle], caplog: pytest.LogCaptureFixture
+    validation: list[tuple[float | None, float | None]] | None,
+    worth: bool,
+    make_bundle: Callable[..., Bundle],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     bundle = make_bundle()
-    (bundle.folder / "metrics.json").write_text(json.dumps({"validation": validation}))
+    found = validation and {"appliances": [{"share": one, "always_off_mae": off} for one, off in validation]}
+    (bundle.folder / "metrics.json").write_text(json.dumps({"validation": found}))
     assert choices.worth_promoting(bundle) is worth
     assert ("`edmlops models promote plain@1` does it all the same" in caplog.text) is not worth

@@ -118,11 +118,16 @@ def columns(
 
 
 def worth_promoting(bundle: Bundle) -> bool:
-    """Whether no validation found it as bad as always-off; a warning tells of one that did."""
+    """Whether no validation found it as bad as always-off; a warning tells of one that did.
+
+    To say nothing of an appliance that is not used there is no merit: it counts as always-off's error at least.
+    """
     metrics = bundle.metrics()
     assert isinstance(metrics, dict)
-    score = (metrics["validation"] or {}).get("score")
-    if score is None or score < 1:
+    found = (metrics["validation"] or {}).get("appliances", ())
+    known = [(each["share"], each["always_off_mae"]) for each in found if each["share"] is not None]
+    shares = [share if used else max(share, 1.0) for share, used in known]
+    if not any(used for _, used in known) or (score := sum(shares) / len(shares)) < 1:
         return True
     logger.warning(
         "%s is no better than always-off (%.3f of its error) and so not promoted; `edmlops models promote %s` does it all the same",
