@@ -16,7 +16,7 @@ from energy_dissagregation_mlops.store import Store, StoredHouse
 from energy_dissagregation_mlops.training import loop
 from energy_dissagregation_mlops.training.config import TrainingConfig
 from energy_dissagregation_mlops.training.validation import Validation
-from energy_dissagregation_mlops.tuning.trial import Task, run
+from energy_dissagregation_mlops.tuning.trial import Task, pruner, run
 
 TINY = {"window_length": 128, "width": 4, "skip_width": 4, "expansion": 1, "kernel": 3, "dilations": [1]}
 RUN = RunConfig(
@@ -54,3 +54,15 @@ def test_a_trial_that_goes_on_is_judged_by_what_it_did_before_too(
     outcome = run(task())
     assert [each.intermediate_values for each in study.trials] == [{1: 0.5}, {2: 0.5, 3: 0.5}]
     assert outcome.score == 0.5 and not outcome.pruned
+
+
+def test_a_trial_that_lags_behind_four_others_is_given_up_from_its_second_epoch_on() -> None:
+    study = optuna.create_study(pruner=pruner())
+    given_up = []
+    for score in (0.5, 0.5, 0.5, 0.5, 0.9):
+        trial = study.ask()
+        for epoch in (1, 2):
+            trial.report(score, epoch)
+            given_up.append(trial.should_prune())
+        study.tell(trial, score)
+    assert given_up == [False] * 9 + [True]

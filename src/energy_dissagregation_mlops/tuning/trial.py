@@ -84,7 +84,8 @@ def pruner() -> BasePruner:
     """What gives up a trial whose best score so far is worse than the median of the others' at its epoch."""
     import optuna
 
-    return optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1)
+    # Not by its first epoch, which is 1.
+    return optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=2)
 
 
 def run(task: Task) -> Outcome:
