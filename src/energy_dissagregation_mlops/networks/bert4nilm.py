@@ -6,10 +6,11 @@ the rate, learnt positions, two transformer blocks of width 256 with two heads, 
 back to full rate and two dense layers: 1.94 million weights for one appliance and a window of 480. A
 window answers for all of its samples, as published.
 
-Differences: the appliances of a run share one trunk; blocks normalise before each part instead of after;
+Differences: the appliances of a run share one trunk; blocks normalise before each part instead of after, and
+drop features inside the two layers after attention instead of behind the block; only the positions begin as small as published;
 nothing is masked in training; the loss is this package's (``training.losses``), where the authors' code
 (Yueeeeeeee/BERT4NILM, trainer.py) sums KL of softmax(power / 0.1), MSE, a soft margin of on-states, and C0 times L1
-where on; scales are buffers; power is never negative, and an on-state follows from it (``layers.regression``); a
+where on or said to be; scales are buffers; power is never negative, and an on-state follows from it (``layers.regression``); a
 missing sample counts as 0 W.
 
 Shapes: N windows, L window_length, D width, A appliances; K is L.

@@ -6,7 +6,7 @@ in its authors' code, a dense layer of 1024, 30.7 million weights for one applia
 field's yardstick: one answer costs a whole window, so it is slow.
 
 Differences from the paper, each because watts come in and go out here: scales are buffers instead of
-constants beside the code; the appliances of a run share one trunk; the output passes a softplus, since
+constants beside the code, and no mean is taken off the mains; the appliances of a run share one trunk; the output passes a softplus, since
 power is never negative, and an on-state follows from it (``layers.regression``); a missing sample counts
 as 0 W, for the network has no channel to say so.
 
