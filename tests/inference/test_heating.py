@@ -82,6 +82,13 @@ def test_a_brief_pulse_counts_within_a_row() -> None:
     np.testing.assert_array_equal(MINUTE.of(base() + cycles), expected)
 
 
+def test_it_is_switched_off_in_the_midst_of_a_pulse() -> None:
+    cycles = pulses(1440, first=60, times=TIMES + 1, on=6, off=6, power=2000)
+    cycles[60 + TIMES * 12 + 3 :] = 0
+    kettle = pulses(1440, first=60 + (TIMES + 3) * 12, times=1, on=3, off=0, power=2000)  # a while later
+    np.testing.assert_array_equal(MINUTE.of(base() + cycles + kettle), cycles)
+
+
 def test_finer_grids_find_the_same() -> None:
     cycles = pulses(1440, first=60, times=9, on=15, off=20, power=2500)
     fine = Heating(6.0).of(np.repeat(base() + cycles, 10))

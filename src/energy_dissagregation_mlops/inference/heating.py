@@ -15,7 +15,6 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -27,14 +26,14 @@ HEAT = 1000.0  # W
 LONG = 7200.0  # s: a pulse as long is set apart by itself, and so long may a cycle's pause be
 LONGEST = 43_200.0  # s of a pulse that is looked for
 SHORTEST = 240.0  # s of a cycle's pulse; most kettles boil sooner
-BRIEF = 90.0  # s of one that counts where it lies in a row of others
+BRIEF = 90.0  # s of one that counts beside a row of others
 TIMES = 7  # so many in a row are none of the appliances'
 PAUSE = 4.0  # times as long as the pulse before it, a pause in a row; a kettle's are longer
 ALIKE = 0.1  # of the power, by which the next in a row may differ
 MOST_FALLS = 50  # after a rise, of which one may be its own: bounds the work in a home that never rests
 STEADY = 0.85  # of a pulse's rise, below which the mains does not come before its fall, and which the fall has at least
 _AT_ONCE = 4096  # rises
-REACH = TIMES * 2 * LONG  # s to either side, by which a sample's answer is settled
+REACH = TIMES * 2 * LONG + SHORTEST  # s to either side, by which a sample's answer is settled
 
 
 class _Pulse(NamedTuple):
@@ -68,7 +67,7 @@ class Heating:
         rows = self._rows([pulse for pulse in steady if not self._lasts(pulse, LONG)])
         if rows:
             brief = [pulse for pulse in self._steady(edges, BRIEF) if not self._lasts(pulse, SHORTEST)]
-            found += [pulse for row in rows for pulse in _with_brief(row, brief)]
+            found += sorted({pulse for row in rows for pulse in (*row, *self._beside(row, brief))})
         for begin, end, height in found:
             power[begin] += min(max(mains[begin] - mains[begin - 1], 0), height)
             power[begin + 1 : end] += height
@@ -117,7 +116,9 @@ class Heating:
         rows: list[list[_Pulse]] = []
         open_rows: list[list[_Pulse]] = []  # those that may go on
         for pulse in pulses:
-            open_rows = [row for row in open_rows if self._pause(row[-1], pulse) <= LONG]
+            open_rows = [
+                row for row in open_rows if pulse.begin - row[-1].end <= self._longest_pause(row[-1])
+            ]
             row = next((row for row in open_rows if self._follows(pulse, row[-1])), None)
             if row is None:
                 row = []
@@ -126,12 +127,23 @@ class Heating:
             row.append(pulse)
         return [row for row in rows if len(row) >= TIMES]
 
-    def _follows(self, pulse: _Pulse, last: _Pulse) -> bool:
-        longest = PAUSE * (last.end - last.begin) * self.sample_period
-        return 0 <= self._pause(last, pulse) <= longest and last.is_like(pulse)
+    def _beside(self, row: list[_Pulse], brief: list[_Pulse]) -> list[_Pulse]:
+        """Of the brief pulses those like it in a row's pauses, and after it: it is switched off in the midst of one."""
+        begins = [pulse.begin for pulse in brief]
+        stops = [*(following.begin for following in row[1:]), row[-1].end + self._longest_pause(row[-1])]
+        return [
+            pulse
+            for last, stop in zip(row, stops, strict=True)
+            for pulse in brief[bisect_left(begins, last.end) : bisect_left(begins, stop)]
+            if pulse.end <= stop and last.is_like(pulse)
+        ]
 
-    def _pause(self, last: _Pulse, pulse: _Pulse) -> float:
-        return (pulse.begin - last.end) * self.sample_period
+    def _follows(self, pulse: _Pulse, last: _Pulse) -> bool:
+        return 0 <= pulse.begin - last.end <= self._longest_pause(last) and last.is_like(pulse)
+
+    def _longest_pause(self, pulse: _Pulse) -> float:
+        """How many samples may lie between this one in a row and the next."""
+        return min(PAUSE * (pulse.end - pulse.begin), LONG / self.sample_period)
 
 
 @dataclass(slots=True)
@@ -210,14 +222,3 @@ class _Edges:
             np.take_along_axis(fits, first, 1), np.take_along_axis(ends, first, 1), -1
         )
         return found[:, 0]
-
-
-def _with_brief(row: list[_Pulse], brief: list[_Pulse]) -> list[_Pulse]:
-    """A row and, where they are like it, the brief pulses in its pauses."""
-    begins = [pulse.begin for pulse in brief]
-    return row + [
-        pulse
-        for last, following in pairwise(row)
-        for pulse in brief[bisect_left(begins, last.end) : bisect_left(begins, following.begin)]
-        if pulse.end <= following.begin and last.is_like(pulse)
-    ]
