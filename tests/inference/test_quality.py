@@ -84,6 +84,18 @@ def test_notes_say_durations_and_shares_as_a_person_would() -> None:
     assert known_share(series(power=power)) == 0.996
 
 
+@pytest.mark.parametrize(("source_period", "told"), [
+    (60.0, "Readings come every 1 min, and the model looks at every 10 s: each is repeated until the next, so nothing "
+     "shorter than 1 min can be seen."),
+    (120.0, "a kettle's or microwave's use can't be seen so"),
+])  # fmt: skip
+def test_readings_that_show_a_kettle_on_a_finer_grid_are_said_to_be_repeated(
+    source_period: float, told: str
+) -> None:
+    (coarse, _) = notes(series(source_period), period=10)
+    assert told in coarse
+
+
 def test_a_meter_that_is_stuck_counts_as_missing_on_the_grid_too() -> None:
     power = np.random.default_rng(0).uniform(100, 3000, 1440).astype(np.float32)
     power[300:600] = 80  # a home at rest

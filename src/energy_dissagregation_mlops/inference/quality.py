@@ -19,6 +19,7 @@ _COARSE = 1.5  # times the bundle's period: readings further apart can't show wh
 # W: coarser steps of energy hide more than a quarter of these appliances' energy, as the sample home's month read as a
 # counter showed; from 120 W on a washing machine was said to be absent (docs/log.md).
 _HIDDEN = {"fridge": 20.0, "washing machine": 50.0, "microwave": 50.0, "dishwasher": 250.0, "kettle": 600.0}
+_SHORTEST = 120.0  # s: a kettle's use, which readings so far apart don't show
 _COARSE_STEP = min(_HIDDEN.values())
 _EXPORTING = 0.05  # of the readings below 0 W: what else hides there nobody knows
 _WORTH_A_WORD = 0.05  # kWh
@@ -76,10 +77,7 @@ def notes(mains: MainsSeries, *, period: float) -> Iterator[str]:
             "time, and nothing is said of the rest."
         )
     if _is_coarse(mains, period):
-        yield (
-            f"Readings come every {_duration(mains.source_period)}, and the model looks at every {_duration(period)}: "
-            "a kettle's or microwave's use can't be seen so, longer ones only in part."
-        )
+        yield _sparse_note(mains.source_period, period)
     if (step := step_power(mains, period)) > _COARSE_STEP:
         yield _coarse_note(mains, period, step)
     if not is_judged(mains, period=period):
@@ -112,6 +110,16 @@ def _too_large(uses: Activations) -> Iterator[str]:
 
 def _is_coarse(mains: MainsSeries, period: float) -> bool:
     return mains.source_period > _COARSE * period
+
+
+def _sparse_note(source_period: float, period: float) -> str:
+    apart = _duration(source_period)
+    unseen = (
+        f"each is repeated until the next, so nothing shorter than {apart} can be seen."
+        if source_period < _SHORTEST
+        else "a kettle's or microwave's use can't be seen so, longer ones only in part."
+    )
+    return f"Readings come every {apart}, and the model looks at every {_duration(period)}: {unseen}"
 
 
 def step_power(mains: MainsSeries, period: float) -> float:
