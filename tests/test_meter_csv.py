@@ -245,10 +245,124 @@ def test_several_meters_are_told_apart_by_the_name_of_their_column(
     assert watts(opened(text, mains=first)) == [180_000, 60_000, 120_000]
 
 
+def quarters(*registers: str, unit: str = "kWh", decimals: int = 3) -> str:
+    """Energy of each quarter of an hour as Dutch and Belgian grid operators write it, registers one under the other."""
+    return "Van (datum);Van (tijdstip);Tot (datum);Tot (tijdstip);Register;Volume;Eenheid\n" + "".join(
+        f"{13 + n // 96}-03-2024;{n // 4 % 24:02}:{n % 4 * 15:02}:00;13-03-2024;09:00:00;{register};"
+        f"{value:.{decimals}f};{unit}\n".replace(".", ",")
+        for n in range(192)
+        for register in registers
+        if (value := amount(register, n)) is not None
+    )
+
+
+def amount(register: str, n: int) -> float | None:
+    """What a register of day or night counts in a quarter; None where the other one counts."""
+    if "Injectie" in register:
+        return 9.0
+    by_day = 28 <= n % 96 < 88
+    return 0.1 + n % 7 / 1000 if by_day is ("Dag" in register) else None
+
+
+REGISTERS = ("Afname Dag", "Afname Nacht", "Injectie Dag", "Injectie Nacht")
+
+
+def test_registers_of_day_and_night_one_under_the_other_are_added_up_and_what_is_given_back_is_not() -> None:
+    meter = opened(quarters(*REGISTERS))
+    (channel,) = meter.meters[0].channels
+    assert channel.key == "Afname Dag + Afname Nacht"
+    found = series(meter)
+    assert watts(meter) == pytest.approx([4000 * (0.1 + n % 7 / 1000) for n in range(192)])
+    assert (found[0][0], found[-1][0]) == ("2024-03-13T00:00:00", "2024-03-14T23:45:00")
+    assert meter.remarks.notes == (
+        "The mains is the sum of 2 meters: Afname Dag, Afname Nacht. If it is not, name its meter.",
+    )
+    assert meter.remarks.energy_step == pytest.approx(3600)
+    assert str(meter.layout).endswith("mains: 'Afname Dag + Afname Nacht', energy of each interval in kWh")
+    said = opened(quarters(*REGISTERS), mains="Afname Nacht,Afname Dag")
+    assert watts(said) == watts(meter) and said.remarks.notes == ()
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_registers_that_stand_at_every_time_are_added_up_wherever_blocks_end(
+    newest_first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        f"2024-03-13 {n // 60:02}:{n % 60:02},Import {part},{n % 7 if part == 'T1' else 1000 - n % 7}"
+        for n in range(300)
+        for part in ("T1", "T2")
+    ]
+    text = "time,register,Wh\n" + "\n".join(rows[::-1] if newest_first else rows)
+    monkeypatch.setattr("energy_dissagregation_mlops.meter_csv.source.Source.blocks.__defaults__", (500,))
+    found = series(opened(text))
+    assert sorted(found) == [(f"2024-03-13T{n // 60:02}:{n % 60:02}:00", 60_000.0) for n in range(300)]
+
+
+def test_counters_of_registers_one_under_the_other_are_told_apart() -> None:
+    rows = "".join(
+        f"{1_700_000_000 + 900 * n};{part};{count};kWh\n"
+        for n in range(50)
+        for part, count in (("Afname Dag", 4000 + n // 2), ("Afname Nacht", 2000 + n // 3))
+    )
+    meter = opened(f"tijd;register;stand;eenheid\n{rows}")
+    assert [one.key for one in meter.channels] == ["Afname Dag", "Afname Nacht"]
+    assert {one.form for one in meter.layout.series} == {Form.COUNTER}
+
+
+@pytest.mark.parametrize(
+    ("unit", "form", "power"),
+    [
+        ("kWh", Form.INTERVAL, 60_000),
+        ("[Wh]", Form.INTERVAL, 60),
+        ("KW", Form.POWER, 1000),
+        ("W", Form.POWER, 1),
+        ("EUR", Form.POWER, 1),
+    ],
+)
+def test_a_column_beside_may_say_the_unit(unit: str, form: Form, power: float) -> None:
+    rows = "".join(f"{1_700_000_000 + 60 * n},{n % 3},{unit}\n" for n in range(30))
+    meter = opened(f"time,consumption,what\n{rows}")
+    assert (meter.layout.series[0].form, watts(meter)[1]) == (form, power)
+    assert watts(opened(f"time,consumption,what\n{rows}", unit=Unit.KW))[1] == 1000
+    assert watts(opened(f"time,power (W),what\n{rows}"))[1] == 1
+
+
+def test_each_meter_s_own_unit_counts_wherever_its_rows_stand() -> None:
+    rows = "".join(
+        f"{1_700_000_000 + 60 * n},{name},{n % 3},{unit}\n"
+        for name, unit in (("boiler", "°C"), ("kettle", "W"), ("grid", "kWh"))
+        for n in range(300)
+    )
+    meter = opened(f"time,meter,value,unit\n{rows}")
+    assert [(one.name, one.unit) for one in meter.layout.series] == [("mains", Unit.KWH), ("kettle", Unit.W)]
+    with pytest.raises(
+        DataError, match="column 'unit' says W and kWh of one meter: keep the rows of one, or say"
+    ):
+        opened(f"time,value,unit\n{rows.replace('grid,', '').replace('kettle,', '').replace('boiler,', '')}")
+
+
+def test_a_column_of_any_name_that_alone_tells_rows_of_one_time_apart_names_meters() -> None:
+    rows = "".join(
+        f"2024-01-01 00:{n:02},one,{field},{n % 7 + place}\n"
+        for n in range(30)
+        for place, field in enumerate(["Voltage", "Power (active)", "Current"])
+    )
+    text = f"time,device,_field,_value\n{rows}"
+    assert watts(opened(text)) == [n % 7 + 1 for n in range(30)]
+    assert watts(opened(text, mains="Current")) == [n % 7 + 2 for n in range(30)]
+    with pytest.raises(DataError, match=r"3 meters .*\(left, middle, right\); name the one"):
+        opened(
+            text.replace("Voltage", "left").replace("Power (active)", "middle").replace("Current", "right")
+        )
+
+
 def test_several_meters_in_a_column_of_another_name_are_refused_and_coarse_times_are_not() -> None:
     rows = "".join(f"2024-01-01 00:0{n},{site},{n}\n" for n in range(4) for site in "AB")
-    with pytest.raises(DataError, match="rows of one time differ by column 'site'"):
+    with pytest.raises(DataError, match=r"2 meters .*\(A, B\)"):
         opened(f"time,site,power\n{rows}")
+    hours = "".join(f"2024-01-0{day},{hour},{hour % 7}\n" for day in (1, 2) for hour in range(1, 25))
+    with pytest.raises(DataError, match=r"rows of one time differ by column 'hora'.*part of the time"):
+        opened(f"fecha,hora,kWh\n{hours}")
     coarse = "".join(f"2024-01-01 00:0{n // 2},230,{n}\n" for n in range(8))
     assert len(series(opened(f"time,voltage,power\n{coarse}"))) == 8
 

@@ -86,12 +86,12 @@ _UNITS = dict.fromkeys(("w", "watt", "watts", "va"), Unit.W)
 _UNITS |= dict.fromkeys(("kw", "kilowatt", "kilowatts", "kwatt", "kwatts", "kva"), Unit.KW)
 _UNITS |= {"wh": Unit.WH, "kwh": Unit.KWH}
 ANY_UNIT = MappingProxyType(dict.fromkeys(_UNITS, 1.0))
-_UNIT = re.compile(r"(?<![A-Za-z])k?(wh?|va|watts?)(?![A-Za-z])", re.IGNORECASE)
+_UNIT = re.compile(r"(?<![A-Za-z])k?(wh?|whs|va|watts?)(?![A-Za-z])", re.IGNORECASE)
 _FOREIGN_UNIT = re.compile(r"[\[(]\s*(m?[av]|k?var|hz|°?[cf]|%)\s*[\])]|/\s*kwh", re.IGNORECASE)
 _LINES, _LETTERS, _NUMBERS = ("l1", "l2", "l3"), ("a", "b", "c"), ("1", "2", "3")  # of phases
 _TARIFFS = (
-    *(("t1", "t2", "t3", "t4"), ("ht", "nt"), ("hp", "hc"), ("day", "night")),
-    *(("peak", "offpeak"), ("high", "low"), ("normal", "low")),
+    *(("t1", "t2", "t3", "t4"), ("ht", "nt"), ("hp", "hc"), ("day", "night"), ("dag", "nacht")),
+    *(("peak", "offpeak"), ("high", "low"), ("normal", "low"), ("hoog", "laag"), ("normaal", "laag")),
 )
 _PARTS = (_LINES, _LETTERS, _NUMBERS, *_TARIFFS)
 _PHASE = frozenset(("phase", "leg"))
@@ -113,7 +113,7 @@ _USES = ("house", "home", "load", "consumption", "consumed", "verbrauch")
 _MAINS = (
     *("mains", "aggregate", "total", "whole", "household"),
     *(f"{word} alone" for word in _USES),
-    *("grid", "import", "main", "site", "house", "home"),
+    *("grid", "import", "afname", "main", "site", "house", "home"),
     *("power", "watts", "load", "consumption", "demand", "use", "usage", "energy"),
     *("phases", "kwh", "w", "kw", "wh"),
     *("watt", "state", "value", "reading", "readings", "wert", "leistung", "verbrauch"),
@@ -133,7 +133,7 @@ _OTHERS = frozenset(
         *("voltage", "volt", "volts", "current", "amps", "ampere", "frequency", "hz", "pf", "factor"),
         *("temperature", "temp", "humidity", "cost", "price", "tariff", "tax", "rate", "status", "missing"),
         *("stuck", "issues", "id", "index", "entity", "reactive", "var", "kvar", "export", "exported"),
-        *("returned", "ret", "react", "einspeisung", "self", "solar", "pv"),
+        *("returned", "ret", "react", "einspeisung", "injectie", "teruglevering", "self", "solar", "pv"),
         *("production", "produced", "generation", "generated"),
         *("battery", "gas", "water", "num", "rssi", "end"),
     )
@@ -153,6 +153,11 @@ def unit_of_cell(cell: str) -> tuple[str, Unit | None]:
     number, word = parted(cell)
     unit = _UNITS.get(word) if number else None
     return (number, unit) if unit else (cell, None)
+
+
+def unit_alone(cell: str) -> Unit | None:
+    """The unit that a cell is, without a number."""
+    return _UNITS.get(cell.strip("[]()").lower())
 
 
 @lru_cache(_KEPT)
@@ -240,6 +245,13 @@ def _meant(names: Sequence[str]) -> list[str]:
     return [] if rest else list(parts.values())
 
 
+def are_tariffs(names: Sequence[str]) -> bool:
+    """Whether several names are those of one meter's tariffs, alike but for one word."""
+    taken = [frozenset(named(name).words) for name in names]
+    own = {word for words in taken for word in words - frozenset.intersection(*taken)}
+    return len(own) == len(names) > 1 and any(own <= set(family) for family in _TARIFFS)
+
+
 def _core(words: Sequence[str]) -> set[str]:
     return set(words) - _FILLERS - _UNITS.keys() - _PHASE - {""}
 
@@ -251,7 +263,9 @@ def _are_parts(words: Sequence[str], parts: Iterable[str]) -> bool:
     if family is None:
         return False
     if family in _TARIFFS:
-        return bool(others & {"kwh", "wh", "energy", "import", "consumption", "verbrauch"})
+        return bool(
+            others & {"kwh", "wh", "energy", "import", "afname", "consumption", "verbruik", "verbrauch"}
+        )
     if family is _LINES or others & {*_PHASE, "mains"}:
         return True
     if family is _LETTERS:

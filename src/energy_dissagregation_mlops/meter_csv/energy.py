@@ -29,6 +29,29 @@ _NOISE = 1e-11  # of a count: what its double, and a difference of two, may be o
 _NEAR = 0.01  # of the range: so near to its end, and to its beginning, a falling counter has rolled over
 
 
+def added_up(
+    blocks: Iterable[tuple[DoubleArray, DoubleArray]],
+) -> Iterator[tuple[DoubleArray, DoubleArray]]:
+    """Times, s, and amounts, with those of one time together: missing where none of them is known.
+
+    Rows of one time stand in one block, or where two of them meet.
+    """
+    last: tuple[DoubleArray, DoubleArray] = np.empty(0), np.empty(0)
+    for block in blocks:
+        time, value = (np.append(before, now) for before, now in zip(last, block, strict=True))
+        waits = time == time[-1:]
+        last = time[waits], value[waits]
+        yield _by_time(time[~waits], value[~waits])
+    yield _by_time(*last)
+
+
+def _by_time(time: DoubleArray, value: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
+    times, place = np.unique(time, return_inverse=True)
+    known = ~np.isnan(value)
+    total = np.bincount(place[known], value[known], minlength=len(times))
+    return times, np.where(np.bincount(place[known], minlength=len(times)) > 0, total, np.nan)
+
+
 class Watts:
     """Turns the numbers of one series into power through one pass over them."""
 

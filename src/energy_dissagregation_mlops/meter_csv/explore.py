@@ -22,6 +22,7 @@ from energy_dissagregation_mlops.meter_csv.columns import (
     listed,
     mains_of,
     named,
+    unit_alone,
     units_beside,
 )
 from energy_dissagregation_mlops.meter_csv.layout import Dialect, Layout, Series
@@ -52,7 +53,9 @@ def explore(source: Source, columns: Columns) -> Layout:
     encoding = _encoding(block)
     sample = sniff.sample_of(block.decode(encoding, "replace"), encoding, columns, source.where)
     time = sniff.find_time(sample, columns, source.where)
-    meter_column = sniff.find_meters(sample)
+    meter_column = _meter_column(source, sample, time)
+    if columns.unit is None and (units := sniff.find_units(sample, time)) is not None:
+        sample = replace(sample, units=_units(source, sample.dialect, units, meter_column))
     if meter_column is None:
         series = _side_by_side(sample, columns, set(time), source.where)
     else:
@@ -137,18 +140,50 @@ def _one_under_the_other(
         if name not in mains
     ]
     if len({one.index for one in found}) == 1:
-        return tuple(replace(one, column=one.meter or one.column) for one in found)
-    return tuple(replace(one, column=f"{one.meter} {one.column}") for one in found)
+        return tuple(replace(one, column=" ".join(one.meters) or one.column) for one in found)
+    return tuple(replace(one, column=" ".join((*one.meters, one.column))) for one in found)
+
+
+def _meter_column(source: Source, sample: sniff.Sample, time: tuple[int, ...]) -> int | None:
+    """The column that says which meter a row is of: by its name or, if it has one meter alone, as rows of one time show."""
+    named, told = sniff.find_meters(sample), sniff.telling_apart(sample, time)
+    if told is None or (named is not None and len(_meters(source, sample.dialect, named)) > 1):
+        return named
+    return told if len(_meters(source, sample.dialect, told)) <= _MAX_METERS else named
 
 
 def _meters(source: Source, dialect: Dialect, index: int) -> list[str]:
     """The meters that stand one under the other, in order of their names."""
-    names: set[str] = set()
+    return sorted({name for (name,) in _distinct(source, dialect, index)} - {""})
+
+
+def _distinct(source: Source, dialect: Dialect, *columns: int) -> set[tuple[str, ...]]:
+    """What stands in these columns, row by row."""
+    found: set[tuple[bytes, ...]] = set()
     for number, rows in enumerate(_all_rows(source, dialect)):
-        cells = rows.cells(index)
-        cells = cells.take(np.arange(dialect.first_line - 1, len(rows))) if number == 0 else cells
-        names |= {name.decode(dialect.encoding, "replace") for name in np.unique(cells.strings()).tolist()}
-    return sorted(names - {""})
+        below = slice(dialect.first_line - 1 if number == 0 else 0, None)
+        texts = [np.unique(rows.cells(index).strings()[below], return_inverse=True) for index in columns]
+        for places in np.unique(np.stack([place for _, place in texts]), axis=1).T:
+            found.add(tuple(bytes(names[place]) for (names, _), place in zip(texts, places, strict=True)))
+    return {tuple(text.decode(dialect.encoding, "replace") for text in each) for each in found}
+
+
+def _units(source: Source, dialect: Dialect, index: int, meter_column: int | None) -> dict[str, Unit]:
+    """The unit of each meter's rows, where a column says one.
+
+    Raises:
+        DataError: it says several.
+    """
+    found: dict[str, Unit] = {}
+    for *meter, cell in _distinct(source, dialect, *([] if meter_column is None else [meter_column]), index):
+        unit, name = unit_alone(cell), "".join(meter)
+        if unit is not None and found.setdefault(name, unit) is not unit:
+            both = " and ".join(sorted((found[name], unit)))
+            raise DataError(
+                f"{source.where}: column {dialect.header[index]!r} says {both} of one meter: keep the rows of one, or say "
+                "the unit"
+            )
+    return found
 
 
 def _said_of(names: list[str], header: tuple[str, ...], mains: str | None) -> list[str]:
@@ -255,7 +290,10 @@ def _check_one_meter(layout: Layout, seen: _Seen, where: str) -> None:
             continue
         names = rows.cells(index).strings()[chosen].tolist()
         if len(set(zip(times, names, strict=True))) == len(names) >= 2 * len(set(names)):
-            raise DataError(f"{where}: rows of one time differ by column {column!r}: keep those of one meter")
+            raise DataError(
+                f"{where}: rows of one time differ by column {column!r}: keep those of one meter or, if it is a part of "
+                "the time, write it there"
+            )
 
 
 def _with_steps(layout: Layout, source: Source, first: Rows, columns: Columns) -> Layout:
@@ -277,17 +315,18 @@ def _with_steps(layout: Layout, source: Source, first: Rows, columns: Columns) -
         raise DataError(
             f"{where}: expected a series of readings, found one row with a time; give a longer file"
         )
+    series = sniff.with_registers_together(series)
     return replace(layout, newest_first=newest_first, sample_period=period, series=series)
 
 
 def _first_seen(one: Series, layout: Layout, source: Source, first: Rows) -> _Seen:
     """Rows that show how a series moves: the file's first or, of a meter whose rows stand further below, these."""
     dialect, best = layout.dialect, None
-    for rows in chain([first], _all_rows(source, dialect) if one.meter is not None else ()):
+    for rows in chain([first], _all_rows(source, dialect) if one.meters else ()):
         found = moments(rows, layout)
         time = found.local - np.nan_to_num(found.ahead)
         chosen = layout.rows_of(one, rows) & ~np.isnan(time)
-        if one.meter is None:  # a header names none either
+        if not one.meters:  # a header names none either
             chosen &= np.arange(1, len(rows) + 1) >= dialect.first_line
         if best is None or chosen.sum() > len(best.time):
             value = numbers(rows.cells(one.index), dialect.decimal, units_beside(one.unit)).value

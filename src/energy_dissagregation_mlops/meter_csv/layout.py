@@ -25,7 +25,7 @@ class Series:
     unit: Unit
     form: Form
     quantity: Quantity
-    meter: str | None = None  # whose rows alone it is read from, where rows say which meter they are of
+    meters: tuple[str, ...] = ()  # whose rows alone it is read from, where rows say which meter they are of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +72,11 @@ class Layout:
         )
 
     def rows_of(self, one: Series, rows: Rows) -> BoolArray:
-        """(R,) which rows are those of a series' meter."""
-        if one.meter is None or self.meter_column is None:
+        """(R,) which rows are those of a series' meters."""
+        if not one.meters or self.meter_column is None:
             return np.ones(len(rows), np.bool_)
-        found: BoolArray = rows.cells(self.meter_column).strings() == one.meter.encode(self.dialect.encoding)
-        return found
+        names = [name.encode(self.dialect.encoding) for name in one.meters]
+        return np.isin(rows.cells(self.meter_column).strings(), names)
 
     def __str__(self) -> str:
         dialect, names = self.dialect, self.dialect.header

@@ -17,7 +17,7 @@ import numpy as np
 from energy_dissagregation_mlops.errors import DataError, UnknownNameError
 from energy_dissagregation_mlops.meter_csv.cells import DoubleArray, Rows, numbers, split
 from energy_dissagregation_mlops.meter_csv.columns import Columns, unit_of_cell, units_beside
-from energy_dissagregation_mlops.meter_csv.energy import Watts
+from energy_dissagregation_mlops.meter_csv.energy import Watts, added_up
 from energy_dissagregation_mlops.meter_csv.explore import explore
 from energy_dissagregation_mlops.meter_csv.holding import held
 from energy_dissagregation_mlops.meter_csv.layout import Layout, Series
@@ -77,7 +77,8 @@ class MeterCsv:
         tally = self.tallies[column] = Tally()
         calendar = Calendar(self.layout)
         watts = Watts(series, interval=self.layout.sample_period)
-        found = watts.of(self._rows(series, calendar, tally))
+        rows = self._rows(series, calendar, tally)
+        found = watts.of(added_up(rows) if len(series.meters) > 1 else rows)
         for time, power in held(found) if self.layout.of_changes else found:
             yield from parts(time, power, max_rows=max_rows)
         close(tally, series, watts=watts, calendar=calendar, where=Source(self.origin).where)

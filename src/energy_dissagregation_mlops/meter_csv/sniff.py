@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain, zip_longest
 
 import numpy as np
@@ -23,19 +23,22 @@ from energy_dissagregation_mlops.meter_csv.columns import (
     Form,
     Unit,
     appliance_of,
+    are_tariffs,
     listed,
     mains_of,
     named,
     time_rank,
+    unit_alone,
     unit_of_cell,
 )
 from energy_dissagregation_mlops.meter_csv.layout import Dialect, Series
 from energy_dissagregation_mlops.meter_csv.timestamps import Kind, is_serial, kind_of
 from energy_dissagregation_mlops.signals import MAX_MAINS_POWER
+from energy_dissagregation_mlops.vocabulary import MAINS
 
 _DELIMITERS = (",", ";", "\t", "|", " ")
 _MAX_LINES = 200
-_ENTITIES = ("entity", "device", "metric", "sensor", "meter", "name")  # of text
+_ENTITIES = ("entity", "device", "metric", "sensor", "meter", "register", "name")  # of text
 _IDS = ("entity_id", "device_id", "meter_id", "statistic_id", "mpan")
 _UNIT_LINE = re.compile(r"[\[(]?\s*(s|ms|k?wh?|k?va|v|a|hz|°?c|utc|)\s*[\])]?", re.IGNORECASE)
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}([.,])\d{3}((?:\1\d{3})*(?:(?!\1)[.,]\d*)?)")
@@ -54,6 +57,8 @@ class Sample:
 
     dialect: Dialect
     rows: tuple[tuple[str, ...], ...]  # lines of readings
+    # Of each meter's rows as a column beside says; of all under "" where no meter is named.
+    units: Mapping[str, Unit] = field(default_factory=dict)
 
     def column(self, index: int) -> list[str]:
         """A column's cells."""
@@ -74,10 +79,10 @@ class Sample:
         wrong = sum(one is None for one in found)
         return wrong < len(found) / 2 and any(one is not None and one == one for one in found)
 
-    def unit(self, index: int) -> Unit | None:
-        """The unit in most of a column's cells that have one."""
+    def unit(self, index: int, meter: str | None) -> Unit | None:
+        """The unit in most of a column's cells that have one, else the one that stands beside them."""
         found = Counter(unit for cell in self.column(index) if (unit := unit_of_cell(cell)[1]))
-        return max(found, key=lambda unit: found[unit], default=None)
+        return max(found, key=lambda unit: found[unit], default=self.units.get(meter or ""))
 
     def is_empty(self, index: int) -> bool:
         """Whether a column holds markers of missing values only."""
@@ -287,11 +292,39 @@ def find_time(sample: Sample, columns: Columns, where: str) -> tuple[int, ...]:
 
 
 def find_meters(sample: Sample) -> int | None:
-    """The column that says which meter a row is of, in a file with several one under the other."""
+    """The column that says by its name which meter a row is of, in a file with several one under the other."""
     names = [re.sub(r"\W", "_", name.lower()) for name in sample.dialect.header]
     for index, name in enumerate(names):
         is_meant = name in _IDS or (name in _ENTITIES and not sample.is_numeric(index))
         if is_meant and all(sample.column(index)):
+            return index
+    return None
+
+
+def find_units(sample: Sample, time: tuple[int, ...]) -> int | None:
+    """The column of text that says the unit of the number beside it."""
+    for index, name in enumerate(sample.dialect.header):
+        cells = [cell for cell in sample.column(index) if cell]
+        is_meant = "unit" in named(name).words or any(map(unit_alone, cells))
+        if (
+            is_meant
+            and index not in time
+            and not any(number_of(cell, ".", ANY_UNIT) is not None for cell in cells)
+        ):
+            return index
+    return None
+
+
+def telling_apart(sample: Sample, time: tuple[int, ...]) -> int | None:
+    """The column of text that tells rows of one time apart, more of them than an autumn night's."""
+    times = [tuple(row[index : index + 1] for index in time) for row in sample.rows]
+    if len(set(times)) * 1.5 >= len(times):
+        return None
+    for index in range(len(sample.dialect.header)):
+        names = sample.column(index)
+        if index in time or not all(names) or len(names) < len(times) or sample.is_numeric(index):
+            continue
+        if len(names) >= 2 * len(set(names)) and len(set(zip(times, names, strict=True))) == len(names):
             return index
     return None
 
@@ -334,11 +367,26 @@ def series(name: str, index: int, sample: Sample, columns: Columns, meter: str |
     """A column, or a meter's rows of it, with the unit that the person, their names or its cells say; W otherwise."""
     column = sample.dialect.header[index]
     about = named(f"{meter or ''} {column}")
-    unit = columns.unit_of(name, about.unit) or sample.unit(index) or Unit.W
+    unit = columns.unit_of(name, about.unit) or sample.unit(index, meter) or Unit.W
     form = Form.INTERVAL if unit.is_energy else Form.POWER
     return Series(
-        name=name, column=column, index=index, unit=unit, form=form, quantity=about.quantity, meter=meter
-    )
+        name=name, column=column, index=index, unit=unit, form=form, quantity=about.quantity,
+        meters=() if meter is None else (meter,),
+    )  # fmt: skip
+
+
+def with_registers_together(found: Sequence[Series]) -> tuple[Series, ...]:
+    """The series with one for the tariffs of the mains, where each of their rows is an energy of its own.
+
+    Only the tariff that is in force may have a row.
+    """
+    mains = [one for one in found if one.name == MAINS]
+    meters = tuple(meter for one in mains for meter in one.meters)
+    is_one = len({(one.index, one.form, one.unit) for one in mains}) == 1 and mains[0].form is Form.INTERVAL
+    if not (is_one and are_tariffs(meters)):
+        return tuple(found)
+    together = replace(mains[0], meters=meters, column=" + ".join(meters))
+    return (together, *(one for one in found if one.name != MAINS))
 
 
 def form_of(series: Series, values: DoubleArray, *, unit_known: bool, where: str) -> Form:

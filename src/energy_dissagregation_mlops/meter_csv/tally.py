@@ -112,11 +112,12 @@ def remarks(layout: Layout, tallies: Mapping[str, Tally], *, guessed: bool) -> R
         tallies: of the columns that were read.
         guessed: whether nobody named the column of the mains.
     """
-    columns = [one.column for one in layout.series if one.name == MAINS]
-    read = [tallies[column] for column in columns if column in tallies]
+    mains = [one for one in layout.series if one.name == MAINS]
+    names = [name for one in mains for name in (one.meters if len(one.meters) > 1 else (one.column,))]
+    read = [tallies[one.column] for one in mains if one.column in tallies]
     steps = [one.energy_step for one in read if one.energy_step is not None]
     what = "column" if layout.meter_column is None else "meter"
-    notes = [_sum_note(columns, what)] if guessed and len(columns) > 1 else []
+    notes = [_sum_note(names, what)] if guessed and len(names) > 1 else []
     return Remarks(notes=(*notes, *_notes(read)), energy_step=max(steps, default=None))
 
 
