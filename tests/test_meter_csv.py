@@ -722,6 +722,44 @@ def test_dates_with_the_month_in_words_are_read() -> None:
         assert series(meter) == [("2024-03-12T10:00:00", 1.0), ("2024-03-12T10:01:00", 2.0)]
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("2024-03-12 15:45:00 to 2024-03-12 16:00:00", "2024-03-12 16:00:00 to 2024-03-12 16:15:00"),
+        ("12.03.2024 15:45 - 12.03.2024 16:00", "12.03.2024 16:00 - 12.03.2024 16:15"),
+        ("12.03.2024 15:45-16:00", "12.03.2024 16:00-16:15"),
+        ("12.03.2024;15:45-16:00", "12.03.2024;16:00-16:15"),
+        ("12.03.2024;15:45 - 16:00", "12.03.2024;16:00 - 16:15"),
+        ("12.03.2024;15:45 \u2013 16:00", "12.03.2024;16:00 \u2013 16:15"),
+        ("2024-03-12T15:45:00Z/2024-03-12T16:00:00Z", "2024-03-12T16:00:00Z/2024-03-12T16:15:00Z"),
+    ],
+)
+def test_of_a_time_from_and_to_its_beginning_counts(first: str, second: str) -> None:
+    names = "day;from-to" if ";" in first else "when"
+    third = second.replace("16:15", "16:30").replace("16:00", "16:15")
+    meter = opened(f"{names};kWh\n{first};1\n{second};2\n{third};1\n")
+    assert series(meter)[:2] == [("2024-03-12T15:45:00", 4000.0), ("2024-03-12T16:00:00", 8000.0)]
+
+
+def test_a_clock_s_offset_is_no_end() -> None:
+    rows = "".join(f"2024-03-12;{hour:02}:00-05:00;{hour}\n" for hour in range(9))
+    assert series(opened(f"day;clock;power\n{rows}"))[1] == ("2024-03-12T06:00:00", 1.0)
+
+
+def test_a_moment_that_stays_the_same_is_not_the_readings() -> None:
+    rows = "".join(
+        f"03/{day}/2024,03/16/2024 06:00:00, {hour:02}:00,{hour}\n" for day in (12, 13) for hour in range(24)
+    )
+    meter = opened(f"USAGE_DATE,REVISION_DATE,USAGE_START_TIME,USAGE_KWH\n{rows}")
+    assert series(meter)[25] == ("2024-03-13T01:00:00", 1000.0)
+
+
+def test_a_number_that_names_a_place_is_not_the_mains() -> None:
+    rows = "".join(f"643007570000000000;8716867000030;{1_700_000_000 + 60 * n};{n % 3}\n" for n in range(9))
+    meter = opened(f"point;product;from;amount\n{rows}")
+    assert watts(meter)[:2] == [0, 1]
+
+
 def test_a_gzipped_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "home.csv.gz"
     path.write_bytes(gzip.compress(b"time,power\n1700000000,1\n1700000001,2\n"))
@@ -977,6 +1015,25 @@ BAD = {
     "no power": (
         "time,voltage\n2024-01-01 00:00,5\n2024-01-01 00:01,4\n",
         "no column of power.*time, voltage",
+    ),
+    "columns of times": (
+        "day,"
+        + ",".join(f"{n // 4:02}:{n % 4 * 15:02}" for n in range(96))
+        + "\n"
+        + "".join(f"2024-01-0{day}" + ",5" * 96 + "\n" for day in (1, 2, 3)),
+        r"96 columns are named by times \(00:00, .*\): write one reading a row, with its date and time",
+    ),
+    "times side by side": (
+        "entity,unit,2024-01-01T00:00Z,2024-01-01T01:00Z,2024-01-01T02:00Z\ngrid,kWh,1,2,3\n",
+        "3 times stand in one line: expected one reading a row",
+    ),
+    "years of two digits": (
+        "time;power\n13-03-24 00:30;0,150\n13-03-24 00:45;0,150\n",
+        "no usable timestamp column.*'13-03-24 00:45;0,150': write years in four digits",
+    ),
+    "many powers": (
+        f"time,{','.join(f'x{n}' for n in range(99))}\n2024-01-01 00:00{',5' * 99}\n2024-01-01 00:01{',4' * 99}\n",
+        r"x0, x1, .*x11, \.\.\. could each be the mains",
     ),
     "two powers": ("time,x,y\n2024-01-01 00:00,5,1\n2024-01-01 00:01,4,1\n", "x, y could each be the mains"),
     "parquet": (b"PAR1 and more", "found a Parquet file"),

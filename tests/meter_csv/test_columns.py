@@ -86,6 +86,15 @@ HOMEWIZARD_API = [
         pytest.param(["kW L1", "kW L2", "V L1", "V L2", "A L1", "A L2"], ["kW L1", "kW L2"], id="units before phases"),
         pytest.param(["W", "V", "Phase angle (deg)", "Phase"], ["W"], id="an angle"),
         pytest.param(["Phase A", "Phase B"], ["Phase A", "Phase B"], id="phases by letter"),
+        pytest.param(
+            ["consumo_kWh", "energiaVertida_kWh", "energiaGenerada_kWh", "energiaAutoconsumida_kWh"],
+            ["consumo_kWh"],
+            id="a Spanish grid operator",
+        ),
+        pytest.param(["Effect A+ (kW)", "Effect A- (kW)"], ["Effect A+ (kW)"], id="what is drawn and given, by signs"),
+        pytest.param(["1-0:1.8.0 (kWh)", "1-0:2.8.0 (kWh)"], ["1-0:1.8.0 (kWh)"], id="by OBIS codes"),
+        pytest.param(["Gemessener Verbrauch (kWh)", "Reststrom (kWh)"], ["Gemessener Verbrauch (kWh)"], id="an Austrian one"),
+        pytest.param(["Förbrukning (kWh)", "Produktion (kWh)"], ["Förbrukning (kWh)"], id="a Swedish one"),
         pytest.param(["Power phase 1", "Power phase 2"], ["Power phase 1", "Power phase 2"], id="phases by number"),
     ],
 )  # fmt: skip
@@ -115,6 +124,27 @@ def test_names_that_leave_a_doubt_are_asked_about(header: list[str]) -> None:
 def test_prices_and_what_is_given_back_are_no_mains() -> None:
     for name in ("Price (EUR/kWh)", "total_act_ret_energy", "Returned (Wh)", "Einspeisung (kWh)"):
         assert named(name).is_foreign, name
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [
+        ("Main (kWhs)", Unit.KWH),
+        ("watt_hours", Unit.WH),
+        ("WattHours", Unit.WH),
+        ("Kilowatt-hours used", Unit.KWH),
+        ("Kilowattstunden", Unit.KWH),
+        ("Watts", Unit.W),
+        ("Energy kWh", Unit.KWH),
+    ],
+)
+def test_units_may_be_written_in_words(name: str, unit: Unit) -> None:
+    assert named(name).unit is unit
+
+
+@pytest.mark.parametrize("name", ["Power (mW)", "Energy [MWh]", "Energy (MJ)", "heat [J]"])
+def test_units_that_are_not_known_are_no_watts(name: str) -> None:
+    assert named(name).is_foreign
 
 
 def test_a_shelly_s_active_energy_is_in_wh() -> None:

@@ -19,6 +19,7 @@ from energy_dissagregation_mlops.errors import DataError
 from energy_dissagregation_mlops.meter_csv.cells import parted
 from energy_dissagregation_mlops.vocabulary import JOULES_PER_KWH, MAINS, Quantity
 
+_MAX_LISTED = 12
 _KEPT = 1024  # names: of many homes' tables they are the same few
 
 
@@ -84,10 +85,15 @@ class Named:
 
 _UNITS = dict.fromkeys(("w", "watt", "watts", "va"), Unit.W)
 _UNITS |= dict.fromkeys(("kw", "kilowatt", "kilowatts", "kwatt", "kwatts", "kva"), Unit.KW)
-_UNITS |= {"wh": Unit.WH, "kwh": Unit.KWH}
+_UNITS |= {"wh": Unit.WH, "whs": Unit.WH, "kwh": Unit.KWH, "kwhs": Unit.KWH}
 ANY_UNIT = MappingProxyType(dict.fromkeys(_UNITS, 1.0))
 _UNIT = re.compile(r"(?<![A-Za-z])k?(wh?|whs|va|watts?)(?![A-Za-z])", re.IGNORECASE)
-_FOREIGN_UNIT = re.compile(r"[\[(]\s*(m?[av]|k?var|hz|°?[cf]|%)\s*[\])]|/\s*kwh", re.IGNORECASE)
+_HOURS = re.compile(r"(kilo)?[\W_]?watt[\W_]?(?:hours?|stunden)", re.IGNORECASE)
+_FOREIGN_UNIT = re.compile(
+    r"[\[(]\s*(m?[av]|mwh?|[kmg]?j|k?var|hz|°?[cf]|%)\s*[\])]|/\s*kwh"
+    r"|(?<![a-z])(a-|r[+-])(?![a-z\d])|(?<![\d.])2\.8\.\d",  # what is given back, and what is reactive
+    re.IGNORECASE,
+)
 _LINES, _LETTERS, _NUMBERS = ("l1", "l2", "l3"), ("a", "b", "c"), ("1", "2", "3")  # of phases
 _TARIFFS = (
     *(("t1", "t2", "t3", "t4"), ("ht", "nt"), ("hp", "hc"), ("day", "night"), ("dag", "nacht")),
@@ -107,23 +113,28 @@ _TIMES = (
     *("unix", "epoch", "timestamp", "ts", "unixtime", "utc"),
     *("datetime", "time", "date", "datum", "zeit", "changed", "start", "from", "begin", "updated"),
 )
+_CONSUMPTION = (
+    *("consumption", "verbrauch", "verbruik", "consumo", "consommation"),
+    *("forbruk", "forbrug", "förbrukning", "kulutus"),
+)
+_IMPORT = ("import", "imported", "bezug", "afname", "soutirage", "prelievo")
 # Alone they are the home's use, and come before what the grid gives: the sun gives the rest.
-_USES = ("house", "home", "load", "consumption", "consumed", "verbrauch")
+_USES = ("house", "home", "load", "consumed", *_CONSUMPTION)
 # The most telling first. A column is the mains by its best word.
 _MAINS = (
     *("mains", "aggregate", "total", "whole", "household"),
     *(f"{word} alone" for word in _USES),
-    *("grid", "import", "afname", "main", "site", "house", "home"),
-    *("power", "watts", "load", "consumption", "demand", "use", "usage", "energy"),
+    *("grid", *_IMPORT, "main", "site", "house", "home"),
+    *("power", "watts", "load", *_CONSUMPTION, "demand", "use", "usage", "energy"),
     *("phases", "kwh", "w", "kw", "wh"),
-    *("watt", "state", "value", "reading", "readings", "wert", "leistung", "verbrauch"),
+    *("watt", "state", "value", "reading", "readings", "wert", "leistung"),
 )
 _KNOWN = frozenset((*_MAINS, *_FILLERS, *_UNITS)) - {"plug", "socket", "house", "home", "site"}
 # With one of these, numbers count phases or tariffs; with less they could count plugs.
 _TELLING = frozenset(
     (
-        *("mains", "aggregate", "total", "whole", "household", "grid", "import", "main"),
-        *("consumption", "verbrauch"),
+        *("mains", "aggregate", "total", "whole", "household", "grid", "main"),
+        *(*_IMPORT, *_CONSUMPTION),
     )
 )
 _LESS_TELLING = frozenset(("max", "min", "fund"))  # beside the mean, or the whole
@@ -133,8 +144,28 @@ _OTHERS = frozenset(
         *("voltage", "volt", "volts", "current", "amps", "ampere", "frequency", "hz", "pf", "factor"),
         *("temperature", "temp", "humidity", "cost", "price", "tariff", "tax", "rate", "status", "missing"),
         *("stuck", "issues", "id", "index", "entity", "reactive", "var", "kvar", "export", "exported"),
-        *("returned", "ret", "react", "einspeisung", "injectie", "teruglevering", "self", "solar", "pv"),
-        *("production", "produced", "generation", "generated"),
+        *("returned", "ret", "react", "self", "solar", "pv", "surplus"),
+        *(
+            "einspeisung",
+            "injectie",
+            "injection",
+            "teruglevering",
+            "vertida",
+            "excedente",
+            "excedentes",
+            "immissione",
+        ),
+        *(
+            "production",
+            "produced",
+            "generation",
+            "generated",
+            "erzeugung",
+            "productie",
+            "produktion",
+            "produksjon",
+        ),
+        *("generada", "generacion", "generación", "autoconsumida", "produzione"),
         *("battery", "gas", "water", "num", "rssi", "end"),
     )
 )
@@ -164,7 +195,10 @@ def unit_alone(cell: str) -> Unit | None:
 def named(name: str) -> Named:
     """A header's name taken apart: words, unit, and which power it is."""
     # Units keep together: the capital inside kWh begins no word.
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", _UNIT.sub(lambda found: found.group().lower(), name)).lower()
+    spelled = _HOURS.sub(lambda found: " kwh " if found[1] else " wh ", name)
+    spaced = re.sub(
+        r"(?<=[a-z])(?=[A-Z])", " ", _UNIT.sub(lambda found: found.group().lower(), spelled)
+    ).lower()
     spaced = re.sub(r"off[\W_]?peak", "offpeak", re.sub(r"tarif+[\W_]*(?=\d)", "t", spaced))
     spaced = re.sub(r"([^\W\d_]{3,})(?=\d+(?![^\W_]))", r"\1 ", spaced)  # Main1 is main 1, but not L1
     words = tuple(re.findall(r"[^\W_]+", spaced))
@@ -202,7 +236,7 @@ def _mains_rank(name: str) -> int | None:
     is_line = words & {*_LINES} and not words & {"a", "i", "u", "v"}  # A L1 is a current
     if is_line or (words & _PHASE and words & _ANY_PART):
         words |= {"phases"}
-    if words <= {*_MAINS, *_USES, *_FILLERS, *_UNITS} - {"grid", "import"}:
+    if words <= {*_MAINS, *_USES, *_FILLERS, *_UNITS} - {"grid", *_IMPORT}:
         words |= {f"{word} alone" for word in words}
     return min((rank for rank, word in enumerate(_MAINS) if word in words), default=len(_MAINS))
 
@@ -217,11 +251,16 @@ def mains_of(numeric: Sequence[str], header: Sequence[str], where: str) -> list[
     best = [name for rank, name in ranks if rank == min(ranks)[0]]
     if meant := _meant(best):
         return meant
-    listed = ", ".join(best or header)
-    found = f"{listed} could each be the mains" if best else f"no column of power was found among {listed}"
+    listing = shortened(best or header)
+    found = f"{listing} could each be the mains" if best else f"no column of power was found among {listing}"
     raise DataError(
         f"{where}: {found}; name the mains column, or several, with commas between, to be added up"
     )
+
+
+def shortened(names: Sequence[str]) -> str:
+    """Names in a message, the first of them."""
+    return ", ".join((*names[:_MAX_LISTED], *["..."][: len(names) > _MAX_LISTED]))
 
 
 def _meant(names: Sequence[str]) -> list[str]:
@@ -263,9 +302,7 @@ def _are_parts(words: Sequence[str], parts: Iterable[str]) -> bool:
     if family is None:
         return False
     if family in _TARIFFS:
-        return bool(
-            others & {"kwh", "wh", "energy", "import", "afname", "consumption", "verbruik", "verbrauch"}
-        )
+        return bool(others & {"kwh", "wh", "energy", *_IMPORT, *_CONSUMPTION})
     if family is _LINES or others & {*_PHASE, "mains"}:
         return True
     if family is _LETTERS:

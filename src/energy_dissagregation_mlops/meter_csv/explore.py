@@ -22,6 +22,7 @@ from energy_dissagregation_mlops.meter_csv.columns import (
     listed,
     mains_of,
     named,
+    shortened,
     unit_alone,
     units_beside,
 )
@@ -34,7 +35,7 @@ from energy_dissagregation_mlops.vocabulary import MAINS, BoolArray
 
 _SAMPLE_BYTES = 1 << 18
 _CHANGED = "last_changed"  # the header of times in Home Assistant's history
-_MAX_METERS = 12  # listed
+_MAX_METERS = 12  # that a column of any name may tell apart
 _ENOUGH = 100  # rows of a meter, to see how it moves
 # In the header of times; "UTC+02:00" and "GMT/BST" are others.
 _UTC = re.compile(r"(?<![^\W_])(utc|gmt)(?!\s*[+/-]|[^\W_])", re.IGNORECASE)
@@ -71,6 +72,7 @@ def explore(source: Source, columns: Columns) -> Layout:
         sample_period=0.0,
         series=series,
         serial=sample.is_serial(time[0]),
+        with_ends=sniff.with_ends(sample, time),
         missing=_missing(sample, columns),
         of_changes=header[time[0]].lower() == _CHANGED,
         meter_column=meter_column,
@@ -216,9 +218,8 @@ def _mains_among(open_: list[str], names: list[str], where: str) -> list[str]:
     try:
         return mains_of(open_, names, where)
     except DataError:
-        listing = ", ".join(names[:_MAX_METERS]) + (", ..." if len(names) > _MAX_METERS else "")
         raise DataError(
-            f"{where}: {len(names)} meters stand one under the other ({listing}); name the one that is the mains "
+            f"{where}: {len(names)} meters stand one under the other ({shortened(names)}); name the one that is the mains "
             "as the mains column, or several, with commas between, to be added up"
         ) from None
 

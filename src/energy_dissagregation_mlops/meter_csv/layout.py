@@ -52,6 +52,7 @@ class Layout:
     series: tuple[Series, ...]  # the mains first
     in_utc: bool = False  # the header says so of times that name no zone
     serial: bool = False  # times are days as a spreadsheet counts them
+    with_ends: bool = False  # behind a clock stands when an interval ends, as an offset would
     missing: int | None = None  # a column that flags rows as missing
     of_changes: bool = False  # a row stands where something changed: a reading holds until the next
     meter_column: int | None = None  # says which meter a row is of

@@ -27,6 +27,7 @@ from energy_dissagregation_mlops.meter_csv.columns import (
     listed,
     mains_of,
     named,
+    shortened,
     time_rank,
     unit_alone,
     unit_of_cell,
@@ -45,6 +46,9 @@ _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}([.,])\d{3}((?:\1\d{3})*(?:(?!\1)[.,]\d
 _DECIMALS = re.compile(r"[+-]?(\d+|\d{1,3}([ ']\d{3})+)[.,]\d+")
 # No start, which is a reading too.
 _SAYS_TIME = frozenset(("timestamp", "datetime", "time", "date", "datum", "zeit"))
+_END = re.compile(r"\d:\d\d(-\d\d?:\d\d)")
+_MAX_OFFSETS = 2  # of one place: a summer's and a winter's
+_NAME = re.compile(r"'?\d{10,}")
 _OFFSET = re.compile(r"[+-]\d{4}")  # of a time that spaces part
 # So many rising steps and no falling one are a counter's, not a power's.
 _MIN_RISES, _MAX_FALLING = 24, 0.05
@@ -83,6 +87,11 @@ class Sample:
         """The unit in most of a column's cells that have one, else the one that stands beside them."""
         found = Counter(unit for cell in self.column(index) if (unit := unit_of_cell(cell)[1]))
         return max(found, key=lambda unit: found[unit], default=self.units.get(meter or ""))
+
+    def is_name(self, index: int) -> bool:
+        """Whether a column holds one long number, which no meter counts to."""
+        cells = self.column(index)
+        return len(set(cells)) == 1 and bool(_NAME.fullmatch(cells[0]))
 
     def is_empty(self, index: int) -> bool:
         """Whether a column holds markers of missing values only."""
@@ -137,14 +146,23 @@ def _is_cut_at_decimals(sample: Sample) -> bool:
 
 
 def _complaint(lines: Sequence[str]) -> str:
-    top, *rows = [line.strip()[:80] for line in lines if line.strip()] or [""]
+    filled = [line.strip() for line in lines if line.strip()] or [""]
+    top, *rows = (line[:80] for line in filled)
     if not rows:
         return f"expected readings, found one line: {top!r}; give a longer file"
     row = rows[len(rows) // 2]  # notes may stand above the readings and totals below
+    num_times = max(
+        sum(kind_of(cell) is not None for cell in cells_of(filled[0], mark)) for mark in _DELIMITERS[:-1]
+    )
+    if num_times > 2:
+        return (
+            f"{num_times} times stand in one line: expected one reading a row, with its time; found {top!r}"
+        )
+    years = ": write years in four digits" if re.search(r"\b\d\d-\d\d-\d\d\b", row) else ""
     is_timed = any(kind_of(cell) for mark in _DELIMITERS[:-1] for cell in cells_of(row, mark))
     return (
         f"no {'column of plain numbers' if is_timed else 'usable timestamp column'}: expected a table with a column of "
-        f"times ({TIME_FORMS}) and one of watts, and found {top!r} and below it {row!r}"
+        f"times ({TIME_FORMS}) and one of watts, and found {top!r} and below it {row!r}{years}"
     )
 
 
@@ -280,6 +298,9 @@ def find_time(sample: Sample, columns: Columns, where: str) -> tuple[int, ...]:
     dates, clocks = candidates(Kind.DATE), candidates(Kind.CLOCK)
     if asked is not None:
         whole, dates = ([asked], []) if asked in whole else ([], [asked] if asked in dates else [])
+    else:  # a moment that stays the same is the file's, or a code that looks like one
+        moving = [index for index in whole if len(set(sample.column(index))) > 1]
+        whole = moving if moving or dates else whole
     if whole:
         return (whole[0],)
     dates = dates or [
@@ -299,6 +320,12 @@ def find_meters(sample: Sample) -> int | None:
         if is_meant and all(sample.column(index)):
             return index
     return None
+
+
+def with_ends(sample: Sample, time: tuple[int, ...]) -> bool:
+    """Whether what looks like an offset behind a clock is too many different ones: 10:00-10:15, 10:15-10:30."""
+    cells = chain.from_iterable(sample.column(index) for index in time)
+    return len({found[1] for cell in cells if (found := _END.search(cell))}) > _MAX_OFFSETS
 
 
 def find_units(sample: Sample, time: tuple[int, ...]) -> int | None:
@@ -340,7 +367,13 @@ def find_mains(sample: Sample, columns: Columns, taken: set[int], where: str) ->
     if columns.mains is not None:
         return [column_index(sample, name) for name in listed(columns.mains, header)]
     open_ = [index for index in range(len(header)) if index not in taken]
-    numeric = [index for index in open_ if sample.is_numeric(index)]
+    numeric = [index for index in open_ if sample.is_numeric(index) and not sample.is_name(index)]
+    timed = [header[index] for index in numeric if kind_of(header[index])]
+    if len(timed) > 1:
+        raise DataError(
+            f"{where}: {len(timed)} columns are named by times ({shortened(timed)}): write one reading a row, with its "
+            "date and time"
+        )
     if not numeric:
         numeric = [index for index in open_ if sample.is_empty(index)]
     best = mains_of([header[index] for index in numeric], header, where)

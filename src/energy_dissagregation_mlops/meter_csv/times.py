@@ -18,10 +18,13 @@ from energy_dissagregation_mlops.vocabulary import BoolArray
 
 def moments(rows: Rows, layout: Layout) -> Moments:
     """What the cells of the time's column, or of a date's and a clock's, say."""
-    found = parse(rows.cells(layout.time[0]), day_first=layout.day_first, serial=layout.serial)
+    ends = layout.with_ends
+    found = parse(
+        rows.cells(layout.time[0]), day_first=layout.day_first, serial=layout.serial, with_ends=ends
+    )
     if len(layout.time) == 1:
         return found
-    clock = parse(rows.cells(layout.time[1]))
+    clock = parse(rows.cells(layout.time[1]), with_ends=ends)
     return Moments(local=found.local + clock.local, ahead=clock.ahead)
 
 

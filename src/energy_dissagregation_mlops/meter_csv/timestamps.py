@@ -47,15 +47,17 @@ _CLOCK = (
 _COMPACT_CLOCK = r"(?P<hour>00)(?P<minute>00)(?P<sec>00)?"
 _ZONE = r"\s?(?P<zone>z|utc|gmt|(?P<sign>[+-])(?P<zone_hour>00)(:?(?P<zone_minute>00))?(\s[a-z]{2,5})?)"
 _BETWEEN = r"(t|\s|,\s?|_)"
+# When an interval ends. A hyphen without spaces begins an offset, unless a column has many of them; a dash may be bytes.
+_UNTIL = r"(\s?/\s?|\s?(\u2013|\xe2\x80\x93|\x96)\s?|\s(-|to|until|bis|tot)\s)[-0:./+, tzapm]{4,40}"
 _DATES = (_YEAR_FIRST, _COMPACT_DATE, _YEAR_LAST, _WORD_FIRST)
 _PATTERNS = tuple(
     re.compile(pattern)
     for pattern in (
         r"(?P<epoch>0{9,10}|0{13}|0{16}|0{19})([.](?P<fraction>0{1,9}))?",
-        *(f"{date}{_BETWEEN}{_CLOCK}({_ZONE})?" for date in _DATES),
+        *(f"{date}{_BETWEEN}{_CLOCK}({_ZONE})?({_UNTIL})?" for date in _DATES),
         f"{_COMPACT_DATE}{_BETWEEN}?{_COMPACT_CLOCK}({_ZONE})?",
         *_DATES,
-        f"{_CLOCK}({_ZONE})?",
+        f"{_CLOCK}({_ZONE})?({_UNTIL})?",
     )
 )
 _DAYS = re.compile(r"(?P<days>0{5})([.,](?P<fraction>0{1,18}))?")
@@ -134,16 +136,19 @@ def is_serial(text: str) -> bool:
     return bool(_DAYS.fullmatch(shape)) and _FIRST_DAY <= int(text.strip()[:5]) < _END_DAY
 
 
-def parse(cells: Cells, *, day_first: bool = True, serial: bool = False) -> Moments:
+def parse(cells: Cells, *, day_first: bool = True, serial: bool = False, with_ends: bool = False) -> Moments:
     """The moments that cells name; ``day_first`` is believed where a date could be read both ways.
 
     A clock alone is in seconds since midnight, a date alone its midnight. ``serial`` takes 45321.5 for a
-    spreadsheet's day, too, to the second.
+    spreadsheet's day, too, to the second. ``with_ends`` takes what looks like an offset behind UTC for the time at which
+    an interval ends.
     """
     local = np.full(len(cells.start), np.nan)
     ahead = np.full(len(cells.start), np.nan)
     for template, rows, matrix in _by_shape(cells, serial=serial):
         local[rows] = _local(template, matrix, day_first)
+        if with_ends and template.zone.startswith("-"):
+            continue
         ahead[rows] = _ahead(template, matrix)
         if template.zone:
             local[rows[np.abs(ahead[rows]) > _FURTHEST]] = np.nan
