@@ -679,6 +679,11 @@ def test_american_dates_with_a_twelve_hour_clock_are_read() -> None:
     assert series(meter) == [("2024-01-05T13:00:00", 5000.0), ("2024-01-15T00:00:00", 7000.0)]
 
 
+def test_a_spanish_twelve_hour_clock_is_read() -> None:
+    meter = opened("Fecha,Potencia (W)\n15/01/2024 1:00 p. m.,5\n16/01/2024 12:00 a. m.,7\n")
+    assert series(meter) == [("2024-01-15T13:00:00", 5.0), ("2024-01-16T00:00:00", 7.0)]
+
+
 @pytest.mark.parametrize("header", ["Date/Time", "timestamp", "Datum", "Zeit"])
 def test_a_spreadsheet_s_days_are_times_where_the_header_says_time(header: str) -> None:
     rows = "45321.5,16500\n45321.5006944444,16600\n45321.5013888889,16700\n"  # whole Excel, saved as CSV
@@ -948,6 +953,10 @@ def test_a_date_that_nothing_settles_is_refused_with_its_remedy() -> None:
         ("Date/Time", "UTC"),
         ("Bucket (America/Argentina/Buenos_Aires)", "America/Argentina/Buenos_Aires"),
         ("time America/Port-au-Prince", "America/Port-au-Prince"),
+        ("Time (UTC+1)", "Etc/GMT-1"),
+        ("Time GMT-05:00", "Etc/GMT+5"),
+        ("Time (UTC+05:30)", "UTC"),
+        ("Time (UTC+25)", "UTC"),
     ],
 )
 def test_a_header_names_a_zone_only_where_there_is_one(header: str, zone: str) -> None:

@@ -94,6 +94,10 @@ HOMEWIZARD_API = [
         pytest.param(["Effect A+ (kW)", "Effect A- (kW)"], ["Effect A+ (kW)"], id="what is drawn and given, by signs"),
         pytest.param(["1-0:1.8.0 (kWh)", "1-0:2.8.0 (kWh)"], ["1-0:1.8.0 (kWh)"], id="by OBIS codes"),
         pytest.param(["Gemessener Verbrauch (kWh)", "Reststrom (kWh)"], ["Gemessener Verbrauch (kWh)"], id="an Austrian one"),
+        pytest.param(
+            ["Pac to user(W)", "Pac to grid(W)", "Local Load Power(W)"], ["Local Load Power(W)"], id="what goes to the grid"
+        ),
+        pytest.param(["Grid feed-in (W)", "Fed into grid (W)", "Consumption (W)"], ["Consumption (W)"], id="what is fed in"),
         pytest.param(["Förbrukning (kWh)", "Produktion (kWh)"], ["Förbrukning (kWh)"], id="a Swedish one"),
         pytest.param(["Power phase 1", "Power phase 2"], ["Power phase 1", "Power phase 2"], id="phases by number"),
     ],

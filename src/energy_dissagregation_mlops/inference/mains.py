@@ -59,7 +59,7 @@ def doubt(mains: MainsSeries, *, sample_period: float) -> str | None:
     if 0 < highest < _LOWEST_PEAK and len(known) * sample_period >= SECONDS_PER_DAY:
         return (
             f"in {len(known) * sample_period / SECONDS_PER_DAY:,.1f} days no reading is above {highest:.3g}, too "
-            "little for a home in W: say their unit (kW?), or W if they are right"
+            "little for a home in W: say their unit (kW, or kWh of each interval?), or W if they are right"
         )
     return None
 

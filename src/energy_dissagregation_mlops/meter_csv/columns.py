@@ -91,7 +91,8 @@ _UNIT = re.compile(r"(?<![A-Za-z])k?(wh?|whs|va|watts?)(?![A-Za-z])", re.IGNOREC
 _HOURS = re.compile(r"(kilo)?[\W_]?watt[\W_]?(?:hours?|stunden)", re.IGNORECASE)
 _FOREIGN_UNIT = re.compile(
     r"[\[(]\s*(m?[av]|mwh?|[kmg]?j|k?var|hz|°?[cf]|%)\s*[\])]|/\s*kwh"
-    r"|(?<![a-z])(a-|r[+-])(?![a-z\d])|(?<![\d.])2\.8\.\d",  # what is given back, and what is reactive
+    r"|(?<![a-z])(a-|r[+-])(?![a-z\d])|(?<![\d.])2\.8\.\d"  # what is given back, and what is reactive
+    r"|(?<![a-z])(to[\W_]+(the[\W_]+)?grid|fed|feed)(?![a-z])",
     re.IGNORECASE,
 )
 _LINES, _LETTERS, _NUMBERS = ("l1", "l2", "l3"), ("a", "b", "c"), ("1", "2", "3")  # of phases

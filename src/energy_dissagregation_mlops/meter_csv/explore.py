@@ -38,6 +38,8 @@ _CHANGED = "last_changed"  # the header of times in Home Assistant's history
 _MAX_METERS = 12  # that a column of any name may tell apart
 _ENOUGH = 100  # rows of a meter, to see how it moves
 # In the header of times; "UTC+02:00" and "GMT/BST" are others.
+_AHEAD = re.compile(r"(?<![^\W_])(?:utc|gmt)\s*([+-])0?(\d\d?)(?::?00)?(?![:\d])", re.IGNORECASE)
+_BEHIND = {"+": "-", "-": "+"}  # such zones count the other way about
 _UTC = re.compile(r"(?<![^\W_])(utc|gmt)(?!\s*[+/-]|[^\W_])", re.IGNORECASE)
 
 
@@ -90,9 +92,12 @@ def _encoding(block: bytes) -> str:
 
 
 def _time_zone(header: str, columns: Columns) -> str:
-    """The zone that the person names, else the one in the header (as Emporia writes it), else UTC."""
+    """The zone that the person names, else the one in the header (a place's or an offset's), else UTC."""
     inside = re.search(r"[A-Z][A-Za-z]+(/[A-Z][A-Za-z_-]+)+", header)  # "Date/Time" is of this form too
-    found = inside.group() if inside and inside.group() in available_timezones() else "UTC"
+    known = available_timezones()
+    found = inside.group() if inside and inside.group() in known else "UTC"
+    if (offset := _AHEAD.search(header)) and f"Etc/GMT{_BEHIND[offset[1]]}{offset[2]}" in known:
+        found = f"Etc/GMT{_BEHIND[offset[1]]}{offset[2]}"
     name = columns.time_zone or found
     zone(name)
     return name

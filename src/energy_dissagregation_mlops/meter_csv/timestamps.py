@@ -42,7 +42,7 @@ _COMPACT_DATE = r"(?P<year>0{4})(?P<month>00)(?P<day>00)"
 _YEAR_LAST = r"(?P<first>0{1,2})(?P<s>[-/. ])(?P<second>0{1,2}|[a-z]{3,9})(?P=s)(?P<year>0{4}|(?<=[/.])00)"
 _WORD_FIRST = r"(?P<second>[a-z]{3,9})\.?\s(?P<first>0{1,2}),?\s(?P<year>0{4})"
 _CLOCK = (
-    r"(?P<hour>0{1,2}):(?P<minute>00)(:(?P<sec>00)([.,](?P<fraction>0{1,9}))?)?(\s?(?P<half>[ap])\.?m\.?)?"
+    r"(?P<hour>0{1,2}):(?P<minute>00)(:(?P<sec>00)([.,](?P<fraction>0{1,9}))?)?(\s?(?P<half>[ap])\.?\s?m\.?)?"
 )
 _COMPACT_CLOCK = r"(?P<hour>00)(?P<minute>00)(?P<sec>00)?"
 _ZONE = r"\s?(?P<zone>z|utc|gmt|(?P<sign>[+-])(?P<zone_hour>00)(:?(?P<zone_minute>00))?(\s[a-z]{2,5})?)"
