@@ -425,7 +425,27 @@ def test_a_days_length_is_that_of_its_clock_and_a_missing_day_is_no_day_without_
 def test_a_coarse_recording_is_said_to_be_seen_as_coarsely(open_page, show, tmp_path: Path) -> None:
     path = tmp_path / "coarse.csv"
     path.write_text("time,power (W)\n" + "".join(f"2024-03-01T{h:02}:00Z,{h}\n" for h in range(24)))
-    assert "one value every 1 h:" in show(open_page(), path).locator("#limits").inner_text()
+    page = show(open_page(), path)
+    assert "one value every 1 h:" in page.locator("#limits").inner_text()
+    assert "never calibrated on readings like these" in page.locator("#ranges").inner_text()
+    assert page.locator("#appliances").get_by_text("0.00\xa0kWh").count() == 5
+    assert page.locator("#appliances .estimate").count() == 0  # no bar of nothing
+
+
+def test_what_to_know_of_the_readings_is_pointed_to_beside_the_result(
+    open_page, show, meter_csv: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "halves.csv"
+    rows = "".join(f"{1_717_200_000 + 1800 * n},{0.2 + n % 3}\n" for n in range(96))
+    file.write_text(f"interval_start,consumption\n{rows}")
+    page = open_page()
+    show(page, file)
+    link = page.locator("#span").locator("..").get_by_role("link", name="notes on these readings")
+    assert link.inner_text() == f"{page.locator('#quality li').count() - 1} notes on these readings"
+    link.click()
+    page.get_by_text("say their unit (kW, or kWh of each interval?)").wait_for()
+    assert page.locator("#quality-title").evaluate("each => each.getBoundingClientRect().top < innerHeight")
+    assert page.locator("#quality-title").evaluate("each => each === document.activeElement")
 
 
 def test_an_energy_is_as_fine_as_its_range_and_uses_of_years_have_a_year(sample) -> None:

@@ -29,7 +29,7 @@ import { sentence } from "./format.js";
  * @property {number} sample_period s
  * @property {number} num_samples
  * @property {string} time_zone
- * @property {number | null} interval_level share of truths between the ends; null: the model gives none
+ * @property {number | null} interval_level share of truths between the ends; null: the model gives none for such readings
  * @property {(number | null)[]} mains W
  * @property {Record<string, Appliance>} appliances
  * @property {Part} other

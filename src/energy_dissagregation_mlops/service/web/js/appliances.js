@@ -19,7 +19,7 @@ export function showAppliances(home, settings) {
     `${percent(home.quality.coverage)} of the time measured`;
   showHeadline(home, settings);
   find("ranges", HTMLElement).textContent = home.intervalLevel === null
-    ? "This model gives no ranges: it was never calibrated."
+    ? "No ranges are given: this model was never calibrated on readings like these."
     : `The line below each bar and the numbers below each energy are where the truth lies, ${percent(home.intervalLevel)} of the time in homes like those it was measured in.`;
   find("shares", HTMLElement).replaceChildren(...home.parts.filter((part) => part.share > 0).map(shareBar));
   const priced = settings.price !== null;
@@ -77,7 +77,7 @@ function row(part, widest, settings) {
   return element("tr", {},
     element("th", { scope: "row" }, swatch(part.colour), title(part.name),
       part.absent && element("span", { class: "soft range" }, "probably not in this home"),
-      part.colour > 0 && energyBar(part, widest),
+      part.colour > 0 && (part.energy > 0 || part.range) && energyBar(part, widest),
     ),
     element("td", {}, kwh(part.energy, part.range?.[1]), part.range && element("span", { class: "soft range" }, kwhRange(part.range))),
     element("td", {}, percent(part.share)),

@@ -1,12 +1,14 @@
 // How good the data was, in sentences: the server's own about what it met, and those for when all is well.
 
 import { element, find } from "./elements.js";
-import { count, duration, percent, sentence } from "./format.js";
+import { count, counted, duration, percent, sentence } from "./format.js";
 
 /** @typedef {import("./api.js").Quality} Quality */
 
-/** Show the quality of what came in. @param {Quality} quality */
+/** Show the quality of what came in, and beside the result that there is something to know of it. @param {Quality} quality */
 export function showQuality(quality) {
+  find("notes", HTMLElement).hidden = quality.notes.length === 0;
+  find("notes-link", HTMLAnchorElement).textContent = `${counted(quality.notes.length, "note")} on these readings`;
   const sentences = [
     `${count(quality.readings)} readings cover ${percent(quality.coverage)} of the time between the first and the last.`,
     quality.filled_seconds > 0 && `Short pauses, ${duration(quality.filled_seconds)} in all, hold the reading before them.`,
