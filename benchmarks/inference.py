@@ -34,6 +34,7 @@ from energy_dissagregation_mlops.arena.protocol import load_protocol
 from energy_dissagregation_mlops.bundle import ApplianceCard, Card, InputStatistics
 from energy_dissagregation_mlops.export import check_parity, to_onnx
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
+from energy_dissagregation_mlops.meter_csv import MeterCsv
 from energy_dissagregation_mlops.networks import Network, build
 from energy_dissagregation_mlops.vocabulary import FloatArray
 
@@ -70,7 +71,10 @@ def served(network: Network, graph: Path, *, threads: int, length: int) -> Calla
 
 def sample_home() -> FloatArray:
     """The mains (T,) W of the home that the page offers."""
-    return np.loadtxt(SAMPLE, np.float32, delimiter=",", skiprows=1, usecols=1)
+    meter = MeterCsv(SAMPLE)
+    power = np.concatenate([part.power for part in meter.read(meter.channels[0].key)])
+    measured: FloatArray = power[np.isfinite(power)]
+    return measured
 
 
 def card_of(network: Network) -> Card:
