@@ -360,9 +360,9 @@ def test_several_meters_in_a_column_of_another_name_are_refused_and_coarse_times
     rows = "".join(f"2024-01-01 00:0{n},{site},{n}\n" for n in range(4) for site in "AB")
     with pytest.raises(DataError, match=r"2 meters .*\(A, B\)"):
         opened(f"time,site,power\n{rows}")
-    hours = "".join(f"2024-01-0{day},{hour},{hour % 7}\n" for day in (1, 2) for hour in range(1, 25))
-    with pytest.raises(DataError, match=r"rows of one time differ by column 'hora'.*part of the time"):
-        opened(f"fecha,hora,kWh\n{hours}")
+    parts = "".join(f"2024-01-0{day},{part},{part % 7}\n" for day in (1, 2) for part in range(1, 49))
+    with pytest.raises(DataError, match=r"rows of one time differ by column 'period'.*part of the time"):
+        opened(f"date,period,kWh\n{parts}")
     coarse = "".join(f"2024-01-01 00:0{n // 2},230,{n}\n" for n in range(8))
     assert len(series(opened(f"time,voltage,power\n{coarse}"))) == 8
 
@@ -751,6 +751,16 @@ def test_a_clock_s_offset_is_no_end() -> None:
     assert series(opened(f"day;clock;power\n{rows}"))[1] == ("2024-03-12T06:00:00", 1.0)
 
 
+@pytest.mark.parametrize(("header", "first"), [("Hora", 1), ("Hour Ending", 1), ("hour", 0)])
+def test_the_hour_of_a_day_may_be_a_number(header: str, first: int) -> None:
+    rows = "".join(f"{day}/03/2024;{hour + first};{hour % 7},5\n" for day in (12, 13) for hour in range(24))
+    meter = opened(f"Fecha;{header};Consumo_kWh\n{rows}25/03/2024;{25 + first};7,5\n")
+    found = series(meter)
+    assert len(found) == 48 and meter.tallies["Consumo_kWh"].without_time == 1
+    assert found[0] == ("2024-03-12T00:00:00", 500.0) and found[-1] == ("2024-03-13T23:00:00", 2500.0)
+    assert f"'Fecha' + '{header}' (hour {first} begins the day)" in str(meter.layout)
+
+
 def test_a_moment_that_stays_the_same_is_not_the_readings() -> None:
     rows = "".join(
         f"03/{day}/2024,03/16/2024 06:00:00, {hour:02}:00,{hour}\n" for day in (12, 13) for hour in range(24)
@@ -862,7 +872,9 @@ def test_a_counter_becomes_the_mean_power_between_readings() -> None:
 
 def test_a_counter_without_a_unit_is_asked_about() -> None:
     rows = "".join(f"{1700000000 + 60 * n},{1000 + n}\n" for n in range(40))
-    with pytest.raises(DataError, match=r"only ever rises, from 1000 to 1039.*kWh or Wh"):
+    with pytest.raises(
+        DataError, match=r"only ever rises, from 1000 to 1039.*kWh or Wh.*name another column"
+    ):
         opened(f"time,state\n{rows}")
     assert watts(opened(f"time,state\n{rows}", unit=Unit.WH))[0] == pytest.approx(60.0)
 

@@ -74,6 +74,7 @@ def explore(source: Source, columns: Columns) -> Layout:
         sample_period=0.0,
         series=series,
         serial=sample.is_serial(time[0]),
+        first_hour=sniff.first_hour(sample, time),
         with_ends=sniff.with_ends(sample, time),
         missing=_missing(sample, columns),
         of_changes=header[time[0]].lower() == _CHANGED,

@@ -52,6 +52,7 @@ class Layout:
     series: tuple[Series, ...]  # the mains first
     in_utc: bool = False  # the header says so of times that name no zone
     serial: bool = False  # times are days as a spreadsheet counts them
+    first_hour: int | None = None  # of a day, where the clock's column numbers its hours
     with_ends: bool = False  # behind a clock stands when an interval ends, as an offset would
     missing: int | None = None  # a column that flags rows as missing
     of_changes: bool = False  # a row stands where something changed: a reading holds until the next
@@ -83,6 +84,7 @@ class Layout:
         dialect, names = self.dialect, self.dialect.header
         delimiter = {"\t": "tab", " ": "space"}.get(dialect.delimiter, dialect.delimiter)
         time = " + ".join(repr(names[index]) for index in self.time)
+        time += "" if self.first_hour is None else f" (hour {self.first_hour} begins the day)"
         zone = "UTC" if self.in_utc else self.time_zone
         written = f", delimiter {delimiter}, decimal sign {dialect.decimal}" if delimiter else ""
         lines = [

@@ -49,6 +49,7 @@ _SAYS_TIME = frozenset(("timestamp", "datetime", "time", "date", "datum", "zeit"
 _END = re.compile(r"\d:\d\d(-\d\d?:\d\d)")
 _MAX_OFFSETS = 2  # of one place: a summer's and a winter's
 _NAME = re.compile(r"'?\d{10,}")
+_SAYS_HOUR = frozenset(("hour", "hora", "heure", "stunde", "uur", "ora"))
 _OFFSET = re.compile(r"[+-]\d{4}")  # of a time that spaces part
 # So many rising steps and no falling one are a counter's, not a power's.
 _MIN_RISES, _MAX_FALLING = 24, 0.05
@@ -307,9 +308,24 @@ def find_time(sample: Sample, columns: Columns, where: str) -> tuple[int, ...]:
         index for index in kinds if sample.is_serial(index) and _is_time(header[index], columns)
     ]
     if dates:
-        return (dates[0], *clocks[:1])
+        return (dates[0], *(clocks or _hours(sample))[:1])
     names, row = columns.time or ", ".join(header), ", ".join(sample.rows[0])
     raise DataError(f"{where}: no usable timestamp column among {names}; row: {row!r}; expected {TIME_FORMS}")
+
+
+def _hours(sample: Sample) -> list[int]:
+    """The columns of a day's hours as whole numbers."""
+    return [
+        index
+        for index, name in enumerate(sample.dialect.header)
+        if _SAYS_HOUR & set(named(name).words) and all(map(str.isdecimal, sample.column(index)))
+    ]
+
+
+def first_hour(sample: Sample, time: tuple[int, ...]) -> int | None:
+    """The number of a day's first hour, where a column numbers them."""
+    hours = [index for index in _hours(sample) if index in time[1:]]
+    return min(1, *map(int, sample.column(hours[0]))) if hours else None
 
 
 def find_meters(sample: Sample) -> int | None:
@@ -441,7 +457,7 @@ def form_of(series: Series, values: DoubleArray, *, unit_known: bool, where: str
     if counts and falls == 0 and rises >= _MIN_RISES and not unit_known and not sounds_like_power:
         raise DataError(
             f"{where}: column {series.column!r} only ever rises, from {np.nanmin(values):g} to "
-            f"{np.nanmax(values):g}: if it is a meter's counter say its unit, kWh or Wh; if it is power say W"
+            f"{np.nanmax(values):g}: if it is a meter's counter say its unit, kWh or Wh; if it is power say W, or name another column"
         )
     return Form.POWER
 

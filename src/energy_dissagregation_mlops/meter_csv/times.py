@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from energy_dissagregation_mlops.meter_csv.cells import DoubleArray, Rows
+from energy_dissagregation_mlops.meter_csv.cells import DoubleArray, Rows, numbers
 from energy_dissagregation_mlops.meter_csv.layout import Layout
 from energy_dissagregation_mlops.meter_csv.timestamps import Moments, parse
 from energy_dissagregation_mlops.meter_csv.zones import EARLIEST, END_YEAR, FIRST_YEAR, LATEST, LocalClock
@@ -24,6 +24,10 @@ def moments(rows: Rows, layout: Layout) -> Moments:
     )
     if len(layout.time) == 1:
         return found
+    if layout.first_hour is not None:
+        hour = numbers(rows.cells(layout.time[1]), layout.dialect.decimal).value - layout.first_hour
+        within = np.where((hour >= 0) & (hour < 24), hour * 3600, np.nan)
+        return Moments(local=found.local + within, ahead=found.ahead)
     clock = parse(rows.cells(layout.time[1]), with_ends=ends)
     return Moments(local=found.local + clock.local, ahead=clock.ahead)
 
