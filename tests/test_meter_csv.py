@@ -327,6 +327,12 @@ def test_a_column_beside_may_say_the_unit(unit: str, form: Form, power: float) -
     assert watts(opened(f"time,power (W),what\n{rows}"))[1] == 1
 
 
+def test_a_unit_of_energy_beside_is_not_a_power_s() -> None:
+    rows = "".join(f"{1_700_000_000 + 60 * n},{n % 3},{n},kWh\n" for n in range(30))
+    meter = opened(f"time,power,energy,energy_unit\n{rows}")
+    assert str(meter.layout).endswith("mains: 'power', power in W")
+
+
 def test_each_meter_s_own_unit_counts_wherever_its_rows_stand() -> None:
     rows = "".join(
         f"{1_700_000_000 + 60 * n},{name},{n % 3},{unit}\n"

@@ -97,6 +97,7 @@ HOMEWIZARD_API = [
         pytest.param(
             ["Pac to user(W)", "Pac to grid(W)", "Local Load Power(W)"], ["Local Load Power(W)"], id="what goes to the grid"
         ),
+        pytest.param(["Power from/to grid (W)", "PV (W)"], ["Power from/to grid (W)"], id="what goes either way"),
         pytest.param(["Grid feed-in (W)", "Fed into grid (W)", "Consumption (W)"], ["Consumption (W)"], id="what is fed in"),
         pytest.param(["Förbrukning (kWh)", "Produktion (kWh)"], ["Förbrukning (kWh)"], id="a Swedish one"),
         pytest.param(["Power phase 1", "Power phase 2"], ["Power phase 1", "Power phase 2"], id="phases by number"),
@@ -139,6 +140,7 @@ def test_prices_and_what_is_given_back_are_no_mains() -> None:
         ("Kilowatt-hours used", Unit.KWH),
         ("Kilowattstunden", Unit.KWH),
         ("Watts", Unit.W),
+        ("watt_hourly_mean", Unit.W),
         ("Energy kWh", Unit.KWH),
     ],
 )

@@ -88,11 +88,11 @@ _UNITS |= dict.fromkeys(("kw", "kilowatt", "kilowatts", "kwatt", "kwatts", "kva"
 _UNITS |= {"wh": Unit.WH, "whs": Unit.WH, "kwh": Unit.KWH, "kwhs": Unit.KWH}
 ANY_UNIT = MappingProxyType(dict.fromkeys(_UNITS, 1.0))
 _UNIT = re.compile(r"(?<![A-Za-z])k?(wh?|whs|va|watts?)(?![A-Za-z])", re.IGNORECASE)
-_HOURS = re.compile(r"(kilo)?[\W_]?watt[\W_]?(?:hours?|stunden)", re.IGNORECASE)
+_HOURS = re.compile(r"(kilo)?[\W_]?watt[\W_]?(?:hours?|stunden)(?![a-z])", re.IGNORECASE)
 _FOREIGN_UNIT = re.compile(
     r"[\[(]\s*(m?[av]|mwh?|[kmg]?j|k?var|hz|°?[cf]|%)\s*[\])]|/\s*kwh"
     r"|(?<![a-z])(a-|r[+-])(?![a-z\d])|(?<![\d.])2\.8\.\d"  # what is given back, and what is reactive
-    r"|(?<![a-z])(to[\W_]+(the[\W_]+)?grid|fed|feed)(?![a-z])",
+    r"|(?<![a-z/])(to[\W_]+(the[\W_]+)?grid|fed|feed)(?![a-z])",
     re.IGNORECASE,
 )
 _LINES, _LETTERS, _NUMBERS = ("l1", "l2", "l3"), ("a", "b", "c"), ("1", "2", "3")  # of phases

@@ -49,6 +49,7 @@ _SAYS_TIME = frozenset(("timestamp", "datetime", "time", "date", "datum", "zeit"
 _END = re.compile(r"\d:\d\d(-\d\d?:\d\d)")
 _MAX_OFFSETS = 2  # of one place: a summer's and a winter's
 _NAME = re.compile(r"'?\d{10,}")
+_SAYS_POWER = frozenset(("power", "watt", "watts"))
 _SAYS_HOUR = frozenset(("hour", "hora", "heure", "stunde", "uur", "ora"))
 _OFFSET = re.compile(r"[+-]\d{4}")  # of a time that spaces part
 # So many rising steps and no falling one are a counter's, not a power's.
@@ -87,7 +88,10 @@ class Sample:
     def unit(self, index: int, meter: str | None) -> Unit | None:
         """The unit in most of a column's cells that have one, else the one that stands beside them."""
         found = Counter(unit for cell in self.column(index) if (unit := unit_of_cell(cell)[1]))
-        return max(found, key=lambda unit: found[unit], default=self.units.get(meter or ""))
+        beside = self.units.get(meter or "")
+        if beside and beside.is_energy and _SAYS_POWER & set(named(self.dialect.header[index]).words):
+            beside = None
+        return max(found, key=lambda unit: found[unit], default=beside)
 
     def is_name(self, index: int) -> bool:
         """Whether a column holds one long number, which no meter counts to."""
@@ -451,9 +455,7 @@ def form_of(series: Series, values: DoubleArray, *, unit_known: bool, where: str
     counts = rises > 0 and falls <= _MAX_FALLING * rises
     if series.unit.is_energy:
         return Form.COUNTER if counts else Form.INTERVAL
-    sounds_like_power = {"power", "mains", "aggregate", "watt", "watts", "load"} & set(
-        named(series.column).words
-    )
+    sounds_like_power = (_SAYS_POWER | {"mains", "aggregate", "load"}) & set(named(series.column).words)
     if counts and falls == 0 and rises >= _MIN_RISES and not unit_known and not sounds_like_power:
         raise DataError(
             f"{where}: column {series.column!r} only ever rises, from {np.nanmin(values):g} to "
