@@ -97,6 +97,12 @@ HOMEWIZARD_API = [
         pytest.param(
             ["Pac to user(W)", "Pac to grid(W)", "Local Load Power(W)"], ["Local Load Power(W)"], id="what goes to the grid"
         ),
+        pytest.param(
+            ["Netzbezug (W)", "Netzeinspeisung (W)", "Eigenverbrauch (W)", "Hausverbrauch (W)"],
+            ["Hausverbrauch (W)"],
+            id="a German home with sun",
+        ),
+        pytest.param(["Netzbezug (W)", "PV (W)", "Netzeinspeisung (W)"], ["Netzbezug (W)"], id="its grid alone"),
         pytest.param(["Power from/to grid (W)", "PV (W)"], ["Power from/to grid (W)"], id="what goes either way"),
         pytest.param(["Grid feed-in (W)", "Fed into grid (W)", "Consumption (W)"], ["Consumption (W)"], id="what is fed in"),
         pytest.param(["Förbrukning (kWh)", "Produktion (kWh)"], ["Förbrukning (kWh)"], id="a Swedish one"),

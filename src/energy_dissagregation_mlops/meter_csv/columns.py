@@ -116,9 +116,9 @@ _TIMES = (
 )
 _CONSUMPTION = (
     *("consumption", "verbrauch", "verbruik", "consumo", "consommation"),
-    *("forbruk", "forbrug", "förbrukning", "kulutus"),
+    *("hausverbrauch", "gesamtverbrauch", "stromverbrauch", "forbruk", "forbrug", "förbrukning", "kulutus"),
 )
-_IMPORT = ("import", "imported", "bezug", "afname", "soutirage", "prelievo")
+_IMPORT = ("import", "imported", "bezug", "netzbezug", "afname", "soutirage", "prelievo")
 # Alone they are the home's use, and come before what the grid gives: the sun gives the rest.
 _USES = ("house", "home", "load", "consumed", *_CONSUMPTION)
 # The most telling first. A column is the mains by its best word.
@@ -133,10 +133,7 @@ _MAINS = (
 _KNOWN = frozenset((*_MAINS, *_FILLERS, *_UNITS)) - {"plug", "socket", "house", "home", "site"}
 # With one of these, numbers count phases or tariffs; with less they could count plugs.
 _TELLING = frozenset(
-    (
-        *("mains", "aggregate", "total", "whole", "household", "grid", "main"),
-        *(*_IMPORT, *_CONSUMPTION),
-    )
+    ("mains", "aggregate", "total", "whole", "household", "grid", "main", *_IMPORT, *_CONSUMPTION)
 )
 _LESS_TELLING = frozenset(("max", "min", "fund"))  # beside the mean, or the whole
 # Columns that hold numbers of another kind.
@@ -145,28 +142,11 @@ _OTHERS = frozenset(
         *("voltage", "volt", "volts", "current", "amps", "ampere", "frequency", "hz", "pf", "factor"),
         *("temperature", "temp", "humidity", "cost", "price", "tariff", "tax", "rate", "status", "missing"),
         *("stuck", "issues", "id", "index", "entity", "reactive", "var", "kvar", "export", "exported"),
-        *("returned", "ret", "react", "self", "solar", "pv", "surplus"),
-        *(
-            "einspeisung",
-            "injectie",
-            "injection",
-            "teruglevering",
-            "vertida",
-            "excedente",
-            "excedentes",
-            "immissione",
-        ),
-        *(
-            "production",
-            "produced",
-            "generation",
-            "generated",
-            "erzeugung",
-            "productie",
-            "produktion",
-            "produksjon",
-        ),
-        *("generada", "generacion", "generación", "autoconsumida", "produzione"),
+        *("returned", "ret", "react", "self", "solar", "pv", "surplus", "injection", "injectie"),
+        *("einspeisung", "netzeinspeisung", "teruglevering", "vertida", "excedente", "excedentes"),
+        *("production", "produced", "generation", "generated", "erzeugung", "productie", "produktion"),
+        *("produksjon", "produzione", "immissione", "generada", "generacion", "generación"),
+        *("autoconsumida", "eigenverbrauch", "direktverbrauch"),
         *("battery", "gas", "water", "num", "rssi", "end"),
     )
 )
