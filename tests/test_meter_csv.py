@@ -179,6 +179,15 @@ def test_a_meters_counter_is_known_though_its_rows_stand_far_below_anothers() ->
     assert "every 60 s" in str(meter.layout)
 
 
+def test_meters_of_long_names_are_told_apart_to_their_ends() -> None:
+    name = f"sensor.{'shelly_' * 9}socket"
+    rows = "".join(f"{name}_{end},{n},{1_700_000_000 + 60 * n}\n" for n in range(5) for end in ("one", "two"))
+    text = f"entity_id,state,time\n{rows}"
+    with pytest.raises(DataError, match=f"2 meters .*{name}_one, {name}_two"):
+        opened(text)
+    assert watts(opened(text, mains=f"{name}_two")) == [0, 1, 2, 3, 4]
+
+
 def test_a_persons_own_word_makes_a_meter_an_appliances() -> None:
     meter = opened(SEVERAL, mains="sensor.grid_power", appliances=(("microwave", "sensor.kettle_power"),))
     assert [each.name for each in meter.meters] == ["mains", "microwave"]

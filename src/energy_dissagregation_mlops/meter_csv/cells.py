@@ -27,6 +27,7 @@ DoubleArray = NDArray[np.float64]
 
 BLOCK_BYTES = 1 << 22
 MAX_CELL_BYTES = 64
+MAX_NAME_BYTES = 128  # of a meter, which other names may begin like
 MAX_NUMBER = 1e18  # no meter says more, and as joules a second it still fits a float32
 MISSING = frozenset(
     (
@@ -43,7 +44,7 @@ _NEWLINE, _QUOTE = 10, 34
 _EXACT = 1 << 53
 _NUMBER_BYTES = 18
 _POWERS = 10.0 ** np.arange(_NUMBER_BYTES + 1)
-_PADDING = bytes(MAX_CELL_BYTES)
+_PADDING = bytes(MAX_NAME_BYTES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,18 +65,18 @@ class Cells:
         length: IndexArray = np.maximum(self.end - self.start, 0)
         return length
 
-    def left_aligned(self) -> ByteArray:
-        """The cells' bytes, (R, W), zero after each cell's end; none is wider than MAX_CELL_BYTES."""
+    def left_aligned(self, longest: int = MAX_CELL_BYTES) -> ByteArray:
+        """The cells' bytes, (R, W), zero after each cell's end; none is wider than ``longest``."""
         length = self.length
-        width = int(min(length.max(initial=1), MAX_CELL_BYTES)) or 1
+        width = int(min(length.max(initial=1), longest)) or 1
         matrix = np.lib.stride_tricks.sliding_window_view(self.text, width)[self.start]
         if (length != width).any():
             matrix[np.arange(width) >= length[:, None]] = 0
         return matrix
 
-    def strings(self) -> NDArray[np.bytes_]:
+    def strings(self, longest: int = MAX_CELL_BYTES) -> NDArray[np.bytes_]:
         """The cells as byte strings, (R,)."""
-        matrix = np.ascontiguousarray(self.left_aligned())
+        matrix = np.ascontiguousarray(self.left_aligned(longest))
         return matrix.view(f"S{matrix.shape[1]}")[:, 0]
 
 
@@ -83,7 +84,7 @@ class Cells:
 class Rows:
     """The lines of a block and where their delimiters stand."""
 
-    text: ByteArray  # padded, so that a window of MAX_CELL_BYTES fits around any cell
+    text: ByteArray  # padded, so that a window of MAX_NAME_BYTES fits around any cell
     start: IndexArray  # (R,)
     end: IndexArray  # (R,)
     marks: IndexArray  # every delimiter's place, with one place more than there are

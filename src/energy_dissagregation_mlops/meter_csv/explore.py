@@ -13,7 +13,7 @@ import numpy as np
 from energy_dissagregation_mlops.appliances import appliance
 from energy_dissagregation_mlops.errors import DataError, UnknownNameError
 from energy_dissagregation_mlops.meter_csv import sniff
-from energy_dissagregation_mlops.meter_csv.cells import DoubleArray, Rows, numbers, split
+from energy_dissagregation_mlops.meter_csv.cells import MAX_NAME_BYTES, DoubleArray, Rows, numbers, split
 from energy_dissagregation_mlops.meter_csv.columns import (
     Columns,
     Form,
@@ -170,7 +170,10 @@ def _distinct(source: Source, dialect: Dialect, *columns: int) -> set[tuple[str,
     found: set[tuple[bytes, ...]] = set()
     for number, rows in enumerate(_all_rows(source, dialect)):
         below = slice(dialect.first_line - 1 if number == 0 else 0, None)
-        texts = [np.unique(rows.cells(index).strings()[below], return_inverse=True) for index in columns]
+        texts = [
+            np.unique(rows.cells(index).strings(MAX_NAME_BYTES)[below], return_inverse=True)
+            for index in columns
+        ]
         for places in np.unique(np.stack([place for _, place in texts]), axis=1).T:
             found.add(tuple(bytes(names[place]) for (names, _), place in zip(texts, places, strict=True)))
     return {tuple(text.decode(dialect.encoding, "replace") for text in each) for each in found}

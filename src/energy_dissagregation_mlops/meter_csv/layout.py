@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from energy_dissagregation_mlops.meter_csv.cells import Rows
+from energy_dissagregation_mlops.meter_csv.cells import MAX_NAME_BYTES, Rows
 from energy_dissagregation_mlops.meter_csv.columns import Form, Unit
 from energy_dissagregation_mlops.meter_csv.holding import LONGEST
 from energy_dissagregation_mlops.vocabulary import MAINS, BoolArray, Channel, Meter, Quantity
@@ -78,7 +78,7 @@ class Layout:
         if not one.meters or self.meter_column is None:
             return np.ones(len(rows), np.bool_)
         names = [name.encode(self.dialect.encoding) for name in one.meters]
-        return np.isin(rows.cells(self.meter_column).strings(), names)
+        return np.isin(rows.cells(self.meter_column).strings(MAX_NAME_BYTES), names)
 
     def __str__(self) -> str:
         dialect, names = self.dialect, self.dialect.header
