@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import onnxruntime
 import pytest
@@ -50,3 +54,14 @@ def test_the_build_for_gpus_says_once_that_there_is_none(
     assert [record.message for record in caplog.records] == [
         "no NVIDIA driver here (libabsent.so.1): computing on the CPU"
     ]
+
+
+def test_onnx_runtime_keeps_no_record_of_its_use_and_tells_nobody(tmp_path: Path) -> None:
+    # By itself it names the device, keeps events in a cache, and sends them, but where it finds that it is tested (CI).
+    silent = ("CI", "ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME")
+    environment = {name: value for name, value in os.environ.items() if name not in silent}
+    subprocess.run(
+        [sys.executable, "-c", f"import {runtimes.__name__}"], check=True,
+        env=environment | {"HOME": str(tmp_path), "TMPDIR": str(tmp_path)},
+    )  # fmt: skip
+    assert list(tmp_path.iterdir()) == []
