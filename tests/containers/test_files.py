@@ -247,6 +247,8 @@ def test_a_meters_file_may_have_any_name_but_one_that_cannot_be_mounted(
     asked = (docker / "asked").read_text().splitlines()
     assert f"{path}:/tmp/in/{name}:ro" in asked
     assert asked[asked.index("predict") + 1 :] == [f"/tmp/in/{name}", "--output", "/app/data/a b.csv"]
+    told = "docker compose run --rm --no-TTY cli cat '/app/data/a b.csv' >'a b.csv'"
+    assert said[0].splitlines() == ["they lie in the data volume; a copy here:", told]
 
 
 @needs_make
@@ -284,13 +286,17 @@ def test_a_cluster_is_taken_down_when_its_start_is_interrupted(docker: Path) -> 
 @needs_make
 @pytest.mark.parametrize(
     ("log", "reason"),
-    [("", "was not started"), ("out of order", "is not healthy; the last lines of its log:")],
+    [
+        ("", "was not started"),
+        ("out of order", "is not healthy (Exited (137) 3 seconds ago); the last lines of its log:"),
+    ],
 )
 def test_where_the_api_does_not_start_its_log_or_docker_has_the_reason(
     docker: Path, log: str, reason: str
 ) -> None:
     (docker / "docker").write_text(
-        f'#!/bin/sh\ncase " $* " in *" logs "*) printf %s "{log}";; *) exit 1;; esac\n'
+        f'#!/bin/sh\ncase " $* " in *" logs "*) printf %s "{log}";; '
+        '*" ps "*) echo "Exited (137) 3 seconds ago";; *) exit 1;; esac\n'
     )
     with begun(docker, "up") as target:
         _, said = target.communicate()
