@@ -26,7 +26,7 @@ def workers_that_fit(wanted: int) -> int:
     fitting = max(1, min(wanted, available_cores(), room))
     if fitting < wanted:
         _logger.info(
-            "workers: %d in place of %d, there are %d cores, and memory for %d", fitting, wanted, available_cores(), room
+            "workers: %d in place of %d (cores: %d; memory for %d)", fitting, wanted, available_cores(), room
         )  # fmt: skip
     if not room:
         _logger.error(
