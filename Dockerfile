@@ -40,7 +40,6 @@ COPY --from=dependencies /opt/venv /opt/venv
 COPY --from=dependencies --chown=10001:10001 /opt/app /app
 COPY --from=package /opt/package /opt/venv
 USER 10001:10001
-ENV MPLCONFIGDIR=/tmp/matplotlib
 ENTRYPOINT ["edmlops"]
 CMD ["--help"]
 

@@ -9,7 +9,6 @@ RUN --mount=type=cache,target=/root/.cache sh dockerfiles/install.sh tools
 
 FROM tools AS dependencies
 ARG ACCELERATOR=cpu
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 COPY pyproject.toml ./
 COPY requirements/cuda.txt requirements/
 RUN --mount=type=cache,target=/root/.cache sh dockerfiles/install.sh dependencies api

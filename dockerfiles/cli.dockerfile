@@ -9,7 +9,6 @@ RUN --mount=type=cache,target=/root/.cache sh dockerfiles/install.sh tools
 
 FROM tools AS dependencies
 ARG ACCELERATOR=cpu
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 COPY pyproject.toml ./
 COPY requirements/cuda.txt requirements/
 RUN --mount=type=cache,target=/root/.cache sh dockerfiles/install.sh dependencies cli cluster
@@ -40,7 +39,6 @@ COPY --from=dependencies /opt/venv /opt/venv
 COPY --from=dependencies --chown=10001:10001 /opt/app /app
 COPY --from=package /opt/package /opt/venv
 USER 10001:10001
-ENV MPLCONFIGDIR=/tmp/matplotlib
 CMD ["edmlops", "--help"]
 
 # Last, so that a new revision changes no layer.

@@ -73,6 +73,10 @@ compile() { "$UV_PYTHON" -m compileall -q -j 0 --invalidation-mode unchecked-has
 finish() {
   leave_out
   compile "$VENV/lib" || echo "install: some files that are never imported do not compile" >&2
+  # The mount points: a new volume takes its owner from here. They are empty, since what is in them would be copied into
+  # it as well, and containers that are created at once stumble over each other's copying.
+  mkdir -p /opt/app/data /opt/app/models /opt/app/configs
+  chown -R "$OWNER" /opt/app
 }
 
 locked() {
@@ -89,10 +93,6 @@ dependencies() {
   # shellcheck disable=SC2046,SC2086 # several words, each an argument
   uv pip install --constraints "$LOCK" --requirements pyproject.toml $extras $(cuda_options)
   finish
-  # The mount points: a new volume takes its owner from here. They are empty, since what is in them would be copied into
-  # it as well, and containers that are created at once stumble over each other's copying.
-  mkdir -p /opt/app/data /opt/app/models /opt/app/configs
-  chown -R "$OWNER" /opt/app
 }
 
 package() {

@@ -11,10 +11,6 @@ FROM tools AS dependencies
 COPY requirements/tracking.txt requirements/
 RUN --mount=type=cache,target=/root/.cache sh dockerfiles/install.sh locked requirements/tracking.txt
 
-FROM tools AS mounts
-# The mount point: a new volume takes its owner from here.
-RUN mkdir -p /opt/app/models && chown -R 10001:10001 /opt/app
-
 FROM ${BASE_IMAGE}
 # It tells nobody of its use, runs no jobs, and reads from /app/models and nowhere else.
 ENV PATH=/opt/venv/bin:$PATH \
@@ -27,7 +23,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false
 WORKDIR /app
 COPY --from=dependencies /opt/venv /opt/venv
-COPY --from=mounts --chown=10001:10001 /opt/app /app
+COPY --from=dependencies --chown=10001:10001 /opt/app /app
 COPY dockerfiles/tracking.sh /opt/
 USER 10001:10001
 EXPOSE 5000
