@@ -304,6 +304,14 @@ def test_where_the_api_does_not_start_its_log_or_docker_has_the_reason(
 
 
 @needs_make
+def test_prune_without_a_yes_says_that_nothing_was_removed(docker: Path) -> None:
+    with begun(docker, "prune") as target:
+        _, said = target.communicate()
+    assert target.returncode != 0 and "nothing was removed" in said
+    assert not (docker / "asked").exists()
+
+
+@needs_make
 def test_every_target_is_listed() -> None:
     text = (ROOT / "Makefile.docker").read_text()
     phony = re.search(r"\.PHONY:((?:.*\\\n)*.*)", text)
