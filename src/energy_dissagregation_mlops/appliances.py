@@ -13,12 +13,12 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
-from energy_dissagregation_mlops.errors import ConfigError, UnknownNameError, one_line
+from energy_dissagregation_mlops.errors import ConfigError, UnknownNameError
 from energy_dissagregation_mlops.settings import config_file
 from energy_dissagregation_mlops.vocabulary import MAINS, OTHER, TIME
+from energy_dissagregation_mlops.yaml_files import read_yaml_as
 
 APPLIANCES_FILE = "appliances.yaml"
 
@@ -90,18 +90,7 @@ def normalised(name: str) -> str:
 
 @cache
 def _load(path: Path, _modified: int) -> Mapping[str, Appliance]:
-    try:
-        blocks = _BLOCKS.validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ": ".join(str(part) for part in (path, *first["loc"]))
-        raise ConfigError(
-            f"{where}: {first['msg']}; expected one YAML block an appliance, correct it"
-        ) from None
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise ConfigError(
-            f"{path}: expected one YAML block an appliance ({one_line(error, longest=None)}); correct it"
-        ) from None
+    blocks = read_yaml_as(_BLOCKS, path)
     _check_spellings(path, blocks)
     return {name: Appliance(name=name, **block.model_dump()) for name, block in blocks.items()}
 

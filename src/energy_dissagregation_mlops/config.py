@@ -15,10 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from energy_dissagregation_mlops.errors import ConfigError, UnknownNameError, first_fault, one_line
+from energy_dissagregation_mlops.errors import ConfigError, UnknownNameError, first_fault
 from energy_dissagregation_mlops.settings import (
     SAMPLE_PERIOD,
     TRAIN_BATCH_SIZE,
@@ -27,6 +26,7 @@ from energy_dissagregation_mlops.settings import (
     Variable,
 )
 from energy_dissagregation_mlops.training.config import TrainingConfig
+from energy_dissagregation_mlops.yaml_files import read_yaml
 
 logger = logging.getLogger(__name__)
 
@@ -117,25 +117,6 @@ def strongest(name: str, *, flag: object, variable: Variable[Any], written: obje
         if weaker != value:
             logger.warning("%s (%s) takes no effect: %s says %s", who, weaker, strongest_name, value)
     return value
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML file of keys and values.
-
-    Raises:
-        ConfigError: it can't be read, or holds something else.
-    """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such configuration file; `ls configs` shows those there are") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: expected YAML ({one_line(error, longest=None)}); correct it") from None
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path}: expected keys with values, found {type(content).__name__}; correct it")
-    return content
 
 
 def section(kind: type[Section], content: Mapping[str, Any], where: str) -> Section:

@@ -22,6 +22,7 @@ what to do. A broken invariant of our own is an ``assert``, never one of these.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -111,7 +112,7 @@ def one_line(error: Exception, *, longest: int | None = 120) -> str:
 def first_fault(error: ValidationError) -> tuple[str, str, object]:
     """What pydantic found wrong first: where ("" for the whole), what it says of it, and what stands there."""
     first = error.errors()[0]
-    said = (
-        first["msg"].removeprefix("Value error, ").replace("valid tuple", "list")
-    )  # a tuple is a list in a file
+    said = first["msg"].removeprefix("Value error, ")
+    # A tuple is a list in a file, and a record keys with values.
+    said = re.sub(" or (an )?instance of .*", "", said).replace("valid tuple", "list")
     return ".".join(str(part) for part in first["loc"]), said, first["input"]

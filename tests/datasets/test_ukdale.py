@@ -126,7 +126,7 @@ def test_a_map_of_ones_own_takes_the_place_of_the_shipped_one(
     shipped = "title: T\nlicence: L\nattribution: A\ntime_zone: UTC\n"
     own.write_text(shipped + "houses: {1: {mains: [2], meters: {1: [kettle]}}}\n")
     assert data_set_map("ukdale").houses[1].mains == (2,)
-    for broken, expected in (("houses: {1: {mains: 3}}\n", "houses.1"), ("houses: [\n", "not YAML")):
+    for broken, expected in (("houses: {1: {mains: 3}}\n", "houses.1"), ("houses: [\n", "expected YAML")):
         own.write_text(shipped + broken)
         with pytest.raises(ConfigError, match=expected):
             data_set_map("ukdale")

@@ -13,9 +13,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from energy_dissagregation_mlops import networks
 from energy_dissagregation_mlops.appliances import appliance
-from energy_dissagregation_mlops.config import read_yaml, section
+from energy_dissagregation_mlops.config import section
 from energy_dissagregation_mlops.errors import ConfigError, UnknownNameError, first_fault
 from energy_dissagregation_mlops.training.config import TrainingConfig
+from energy_dissagregation_mlops.yaml_files import read_yaml
 
 _RANGE = re.compile(r"(?P<dataset>[^:]+):(?P<first>\d+)-(?P<last>\d+)")
 _RESERVED = ("seed", "validation_houses")  # of a training: what the protocol itself says

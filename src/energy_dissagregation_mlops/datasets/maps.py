@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import hashlib
 
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from energy_dissagregation_mlops.errors import ConfigError, first_fault, one_line
 from energy_dissagregation_mlops.settings import config_file
 from energy_dissagregation_mlops.vocabulary import Source
+from energy_dissagregation_mlops.yaml_files import read_yaml_as
 
 
 class HouseMap(BaseModel):
@@ -54,11 +53,4 @@ def data_set_map(name: str) -> DataSetMap:
         UnknownNameError: there is no such file.
         ConfigError: it is not as the shipped ones' headers say.
     """
-    path = config_file(f"datasets/{name}.yaml")
-    try:
-        return DataSetMap.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except ValidationError as error:
-        where, fault, _ = first_fault(error)
-        raise ConfigError(f"{path}: {where or 'the file'}: {fault}; correct that line") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not YAML ({one_line(error, longest=None)}): correct it") from None
+    return read_yaml_as(TypeAdapter(DataSetMap), config_file(f"datasets/{name}.yaml"))

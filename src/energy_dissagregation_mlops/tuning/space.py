@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from energy_dissagregation_mlops import networks
-from energy_dissagregation_mlops.config import SEARCH, RunConfig, read_yaml, section
+from energy_dissagregation_mlops.config import SEARCH, RunConfig, section
 from energy_dissagregation_mlops.errors import ConfigError, UnknownNameError
 from energy_dissagregation_mlops.training.config import TrainingConfig
+from energy_dissagregation_mlops.yaml_files import read_yaml
 
 SECTIONS = ("training", "network_options")
 YARDSTICK = ("training.validation_fraction", "training.validation_houses")  # what trials are scored on

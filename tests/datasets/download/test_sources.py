@@ -67,11 +67,11 @@ def test_an_address_that_is_known_keeps_its_own_facts() -> None:
     [
         ("home.csv", "../home.csv", "a file's name without folders"),
         ("unpacked: 10", "unpacked: -1", "greater than 0"),
-        ("unpacked: 10", "unpacking: 10", "unpacked: Field required"),
+        ("unpacked: 10", "unpacking: 10", r"home\.unpacked: Field required"),
         ("{name: home.csv}", "{name: a}, {name: b}", "several files need a folder"),
         ("{name: home.csv}", '{name: home.csv, hash: "md5:12"}', "is not a hash"),
-        ("{name: home.csv}", "{name: [", "expected one YAML block a data set"),
-        (BLOCK, "- a list", "expected one YAML block a data set"),
+        ("{name: home.csv}", "{name: [", "expected YAML"),
+        (BLOCK, "- a list", "expected keys with values, found list"),
     ],
 )
 def test_a_wrong_file_of_sources_says_where(

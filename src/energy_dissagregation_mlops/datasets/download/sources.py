@@ -12,18 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from energy_dissagregation_mlops.errors import (
     ConfigError,
     DownloadError,
     UnknownNameError,
-    first_fault,
-    one_line,
 )
 from energy_dissagregation_mlops.settings import config_file
 from energy_dissagregation_mlops.vocabulary import Source
+from energy_dissagregation_mlops.yaml_files import read_yaml_as
 
 SOURCES_FILE = "datasets/sources.yaml"
 
@@ -102,6 +100,9 @@ class _Block(_Model):
         return self
 
 
+_BLOCKS = TypeAdapter(dict[str, _Block])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publication:
     """A public data set: its name, addresses, files and terms."""
@@ -125,17 +126,7 @@ def publications() -> Mapping[str, Publication]:
     Raises:
         ConfigError: the file is not as its header says.
     """
-    path = config_file(SOURCES_FILE)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        blocks = {str(name): _Block.model_validate(block) for name, block in content.items()}
-    except ValidationError as error:
-        where, fault, _ = first_fault(error)
-        raise ConfigError(f"{path}: {where or 'a block'}: {fault}; correct that line") from None
-    except (yaml.YAMLError, AttributeError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{path}: expected one YAML block a data set ({one_line(error, longest=None)}); correct it"
-        ) from None
+    blocks = read_yaml_as(_BLOCKS, config_file(SOURCES_FILE))
     return {name: _publication(name, block) for name, block in blocks.items()}
 
 

@@ -14,8 +14,7 @@ from typing import Annotated, Self, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from energy_dissagregation_mlops.datasets.simulated.loads import (
     Fridge,
@@ -24,8 +23,9 @@ from energy_dissagregation_mlops.datasets.simulated.loads import (
     parameters_of,
     required_of,
 )
-from energy_dissagregation_mlops.errors import ConfigError, first_fault, one_line
+from energy_dissagregation_mlops.errors import ConfigError
 from energy_dissagregation_mlops.settings import config_file
+from energy_dissagregation_mlops.yaml_files import read_yaml_as
 
 SIMULATION_FILE = "simulation.yaml"
 
@@ -153,15 +153,7 @@ def _check_load(name: str, load: Mapping[str, Range], kind: type[Load] | type[Fr
 
 @cache
 def _load(path: Path, _modified: int) -> Ranges:
-    try:
-        return Ranges.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except ValidationError as error:
-        where, fault, _ = first_fault(error)
-        raise ConfigError(f"{path}: {where or 'the file'}: {fault}; correct that line") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{path}: expected YAML as its header says ({one_line(error, longest=None)}); correct it"
-        ) from None
+    return read_yaml_as(TypeAdapter(Ranges), path)
 
 
 def simulation_ranges(path: Path | None = None) -> Ranges:
