@@ -204,6 +204,10 @@ def test_an_interrupted_run_that_is_begun_anew_is_kept_aside(
     with pytest.raises(ConfigError, match="expected a checkpoint"):
         train(run, resume=True)
     assert run.checkpoint.read_text() == "damaged" and kept.read_text() == "of hours"
+    with pytest.raises(KeyboardInterrupt):
+        train(run, report=interrupted)
+    assert kept.read_text() == "of hours"
+    assert run.checkpoint.with_name("checkpoint.before2.pt").read_text() == "damaged"
 
 
 def test_a_share_of_a_data_set_that_there_is_not_is_warned_of(

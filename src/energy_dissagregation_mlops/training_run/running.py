@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import AbstractContextManager, nullcontext
+from itertools import chain, count
 from pathlib import Path
 
 import torch
@@ -59,7 +60,8 @@ def train(run: PreparedRun, *, resume: bool = False, report: Report = silent) ->
 def _set_aside(checkpoint: Path) -> None:
     """Keep the state of an interrupted run that is begun anew: this run's own would take its place."""
     if checkpoint.exists():
-        kept = checkpoint.replace(checkpoint.with_name("checkpoint.before.pt"))
+        free = (checkpoint.with_name(f"checkpoint.before{number}.pt") for number in chain(("",), count(2)))
+        kept = checkpoint.replace(next(path for path in free if not path.exists()))
         logger.warning(
             "what an interrupted run came to is kept as %s, and this one begins anew: to go on with that one, move it back to %s "
             "and train with --resume",
