@@ -132,6 +132,24 @@ async def test_a_tensor_that_is_none_is_refused_by_its_field(
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("names", "detail"),
+    [
+        (["mask", "mains"], "inputs.0.name: expected an input named 'mains', found 'mask'"),
+        (["mains", "mask"], "inputs.1.name: expected an input named 'mains', found 'mask'"),
+        (["mains", "mains"], "inputs: expected one named 'mains', found 2"),
+    ],
+)
+async def test_an_input_that_no_model_takes_is_refused(
+    served: httpx.AsyncClient, names: list[str], detail: str
+) -> None:
+    tensor = {"datatype": "FP32", "shape": [1], "data": [100]}
+    body = {"inputs": [{"name": name, **tensor} for name in names]}
+    answer = await served.post("/v2/models/plain/infer", json=body)
+    assert (answer.status_code, answer.json()["error"]) == (422, detail)
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize("length", ["-1", "1e3", "9" * 30, "0" * 12 + "3", "0" * 12 + "9" * 5000, "x"])
 async def test_a_length_of_the_json_that_cannot_be_is_refused(served: httpx.AsyncClient, length: str) -> None:
     headers = {"Inference-Header-Content-Length": length}

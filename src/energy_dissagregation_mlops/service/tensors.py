@@ -124,30 +124,35 @@ def _length(given: str | None, size: int) -> int:
 
 
 def tensor(found: Inference, name: str) -> NDArray[np.float64]:
-    """One of a request's tensors of numbers, flat; null is NaN.
+    """The tensor of numbers of a request that has no other, flat; null is NaN.
 
     Raises:
-        RequestError: 422, it is absent, of another type, or not of its shape.
+        RequestError: 422, it is absent, not alone, of another type, or not of its shape.
     """
-    begin = 0
+    # Triton refuses names that a model does not take, and one that comes twice.
     for place, each in enumerate(found.request.inputs):
-        size = _binary_size(each, place)
-        if each.name == name:
-            return _values(each, found.behind[begin : begin + size] if size else None, f"inputs.{place}")
-        begin += size
-    raise RequestError(422, f"expected an input named {name!r}, found none", field="inputs")
+        if each.name != name:
+            raise RequestError(
+                422,
+                f"expected an input named {name!r}, found {each.name[:40]!r}",
+                field=f"inputs.{place}.name",
+            )
+    given, *more = found.request.inputs
+    if more:
+        raise RequestError(422, f"expected one named {name!r}, found {1 + len(more)}", field="inputs")
+    size = _binary_size(given)
+    return _values(given, found.behind[:size] if size else None)
 
 
-def _binary_size(given: InputTensor, place: int) -> int:
+def _binary_size(given: InputTensor) -> int:
     size = given.parameters.get("binary_data_size", 0)
     if type(size) is not int or size < 0:
-        raise RequestError(
-            422, "expected a number of bytes", field=f"inputs.{place}.parameters.binary_data_size"
-        )
+        raise RequestError(422, "expected a number of bytes", field="inputs.0.parameters.binary_data_size")
     return size
 
 
-def _values(given: InputTensor, binary: bytes | None, field: str) -> NDArray[np.float64]:
+def _values(given: InputTensor, binary: bytes | None) -> NDArray[np.float64]:
+    field = "inputs.0"
     if given.datatype not in NUMBERS:
         raise RequestError(
             422, f"expected {' or '.join(NUMBERS)}, found {given.datatype[:20]!r}", field=f"{field}.datatype"
