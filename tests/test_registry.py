@@ -80,6 +80,42 @@ def test_a_card_that_can_not_be_read_hides_no_other(
     assert "1/card.json can't be read" in caplog.text
 
 
+def test_a_card_that_is_no_file_hides_no_other(registry: Registry, make_bundle: BundleMaker) -> None:
+    for _ in range(2):
+        make_bundle()
+    card = registry.root / "plain" / "1" / "card.json"
+    card.unlink()
+    card.mkdir()
+    assert [card.reference for card in registry.cards()] == ["plain@2"]
+
+
+def test_a_pointer_that_can_not_be_read_is_none_in_production_of_a_list(
+    registry: Registry, make_bundle: BundleMaker, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("one", "two"):
+        registry.promote(make_bundle(name).card.reference)
+    (registry.root / "one" / "production.json").write_text("{")
+    assert (registry.production("one"), registry.production("two")) == (None, 1)
+    assert "one/production.json can't be read" in caplog.text
+    # It may have been the one that was promoted last, which nobody can tell.
+    with pytest.raises(BundleError, match=r"production\.json can't be read"):
+        registry.resolve()
+
+
+@pytest.mark.parametrize(
+    ("root", "message", "told"),
+    [
+        ("/srv/models", "/srv/models/home/3/model.onnx has changed", "home/3/model.onnx has changed"),
+        ("/srv/models", "'/srv/models/home' and /srv/models/den", "'home' and den"),
+        ("/srv/models", "/mnt/srv/models/home", "/mnt/srv/models/home"),
+        ("models", "no model is in production in models: `edmlops models`", "no model is in production: `edmlops models`"),
+        ("m", "them/me in mains", "them/me in mains"),
+    ],
+)  # fmt: skip
+def test_what_others_are_told_names_models_and_not_where_they_lie(root: str, message: str, told: str) -> None:
+    assert Registry(Path(root)).without_folders(message) == told
+
+
 def test_a_version_that_is_not_there_is_said_to_be_a_version(
     registry: Registry, make_bundle: BundleMaker
 ) -> None:

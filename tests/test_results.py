@@ -224,3 +224,15 @@ def test_a_shipped_model_that_was_promoted_is_listed_once(registry: Registry, sc
     registry.promote("general")
     show_models(registry, as_json=False)
     assert screen.text.count("general@1") == 1
+
+
+def test_a_list_of_models_shows_those_of_whom_it_can_not_be_read_which_is_in_production(
+    registry: Registry, make_bundle: BundleMaker, screen: Screen
+) -> None:
+    for name in ("one", "two", "three"):
+        registry.promote(make_bundle(name).card.reference)
+    (registry.root / "one" / "production.json").write_text("{")
+    show_models(registry, as_json=False)
+    assert "one@1 plain 0 60 s kettle, fridge 2026-01-01" in screen.lines
+    assert "two@1 yes plain 0 60 s kettle, fridge 2026-01-01" in screen.lines
+    assert "none answers where none is named" in screen.text

@@ -18,7 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from energy_dissagregation_mlops.errors import BundleError, one_line
 from energy_dissagregation_mlops.files import atomic_folder, json_text, sha256_of
@@ -264,7 +264,7 @@ def read_card(folder: Path) -> Card:
         return Card.model_validate(json.loads((folder / CARD).read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise BundleError(f"{folder} is no bundle: it lacks {CARD}") from None
-    except (ValidationError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise BundleError(
             f"{folder / CARD} can't be read ({one_line(error)}): train or copy the bundle again"
         ) from None

@@ -41,6 +41,10 @@ class _Pointer:
     history: tuple[int, ...] = ()  # the last one is in production
     promoted: float = 0.0  # s since 1970
 
+    @property
+    def in_production(self) -> int | None:
+        return self.history[-1] if self.history else None
+
 
 def check_name(name: str) -> None:
     """Refuse what can't name a model, before any work is done for it.
@@ -89,9 +93,12 @@ class Registry:
         return found
 
     def production(self, name: str) -> int | None:
-        """The version in production, or None where none was promoted."""
-        history = self._pointer(name).history
-        return history[-1] if history else None
+        """The version in production, or None where none was promoted; where that can't be read the log says why."""
+        try:
+            return self._pointer(name).in_production
+        except BundleError as error:
+            _logger.warning("%s has no version in production: %s", name, error)
+            return None
 
     def promoted_last(self) -> str | None:
         """Of the models that have a version in production the one that was promoted last."""
@@ -208,6 +215,13 @@ class Registry:
         """The models that ship with the package."""
         return Registry(self.shipped, shipped=None) if self.shipped else None
 
+    def without_folders(self, message: str) -> str:
+        """A message of an error for those who are not to know where models lie: names stand in place of paths."""
+        for root in filter(None, (self.root, self.shipped)):
+            path = re.escape(str(root))
+            message = re.sub(rf"(?<![\w/]){path}/| in {path}(?!\w)", "", message)
+        return message
+
     def _alone(self, name: str) -> AbstractContextManager[object]:
         """Have others wait who move a model's alias."""
         return exclusive(self.root / name / ".production.lock") if name in self.names() else nullcontext()
@@ -241,7 +255,7 @@ class Registry:
     def _version(self, name: str, wanted: str) -> int:
         known = self.versions(name)
         if wanted == PRODUCTION:
-            version = self.production(name)
+            version = self._pointer(name).in_production
             if version is None:
                 raise BundleError(
                     f"{name} has no version in production: promote one of {known} with `edmlops models promote`"
@@ -260,7 +274,7 @@ class Registry:
             return _Pointer(
                 tuple(int(version) for version in said["history"]), float(said.get("promoted", 0))
             )
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             raise BundleError(
                 f"{path} can't be read: promote a version with `edmlops models promote` after removing it"
             ) from None

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from energy_dissagregation_mlops import model_card
+from energy_dissagregation_mlops.errors import BundleError
 from energy_dissagregation_mlops.results.formatting import number, print_json
 from energy_dissagregation_mlops.terminal import output, show_table
 
@@ -47,10 +48,15 @@ def show_models(registry: Registry, *, as_json: bool) -> None:
         f"models in {registry.root}",
         ("model", "production", "network", "weights", "period", "appliances", "created"),
         rows,
-        caption=f"{registry.promoted_last()} answers where none is named: it was promoted last"
-        if several
-        else "",
+        caption=_answering(registry) if several else "",
     )
+
+
+def _answering(registry: Registry) -> str:
+    try:
+        return f"{registry.promoted_last()} answers where none is named: it was promoted last"
+    except BundleError as error:
+        return f"none answers where none is named: {error}"
 
 
 def _production(registry: Registry, card: Card) -> bool:
