@@ -131,6 +131,45 @@ async def test_a_broken_version_hides_no_other(serve: Serve, make_bundle: Callab
         assert (told["versions"], [card["version"] for card in told["cards"]]) == ([1, 2], ["1"])
 
 
+async def test_a_broken_pointer_hides_no_other_model(
+    serve: Serve, registry: Registry, make_bundle: Callable[..., Bundle]
+) -> None:
+    make_bundle("other")
+    async with serve() as client:
+        (registry.root / "other" / "production.json").write_text("{")
+        told = (await client.get("/v1/models")).json()["models"]
+        production = {each["name"]: each["production"] for each in told}
+        assert (production["plain"], production["other"]) == (1, None)
+
+
+async def test_no_client_is_told_where_models_lie(
+    serve: Serve, registry: Registry, make_bundle: Callable[..., Bundle], caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = make_bundle()
+    async with serve(key=KEY) as client:
+        registry.promote(broken.card.reference)
+        broken.graph.write_bytes(b"broken")
+        make_bundle("other")
+        (registry.root / "other" / "production.json").write_text("{")
+        answers = [
+            await client.post("/v1/models/plain/promote", json={"version": 2}, headers=GOOD),
+            await client.get("/v2/models/plain/versions/2", headers=GOOD),
+            await client.get("/v2/models/other", headers=GOOD),
+            await client.post(
+                "/v1/disaggregate",
+                json=BODY | {"start": 1.7e9, "sample_period": 60, "bundle": "none@1"},
+                headers=GOOD,
+            ),
+            await client.post("/v1/models/plain/rollback", headers=GOOD),
+            await client.get("/health"),
+        ]
+    assert [answer.status_code for answer in answers] == [409, 503, 503, 404, 200, 200]
+    assert "plain/2/model.onnx has changed" in answers[0].json()["detail"]
+    assert "production.json can't be read" in answers[-1].json()["refused"]
+    assert [answer.text for answer in answers if str(registry.root) in answer.text] == []
+    assert f"{broken.graph} has changed" in caplog.text
+
+
 @pytest.mark.parametrize("move", ["promote", "rollback"])
 async def test_models_that_can_only_be_read_are_not_changed_and_the_way_that_is_left_is_told(
     move: str,

@@ -149,7 +149,8 @@ def told(request: Request, error: Exception) -> Response:
     """The answer to a request that ended in one of the package's errors; one without a status is our own fault."""
     assert isinstance(error, EdmlopsError)
     if isinstance(error, RequestError):
-        return _answered(request, error.status, str(error), field=error.field, headers=error.headers)
+        detail = _without_folders(request, error)
+        return _answered(request, error.status, detail, field=error.field, headers=error.headers)
     status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), None)
     if status is None:
         raise error
@@ -158,7 +159,16 @@ def told(request: Request, error: Exception) -> Response:
         headers["Retry-After"] = str(error.retry_after)
     elif isinstance(error, UnavailableError):
         headers["Retry-After"] = RETRY_AFTER
-    return _answered(request, status, str(error), headers=headers)
+    return _answered(request, status, _without_folders(request, error), headers=headers)
+
+
+def _without_folders(request: Request, error: EdmlopsError) -> str:
+    """What an error says, with models' names in place of the server's paths; those are for the log."""
+    said = str(error)
+    named: str = request.app.state.engine.registry.without_folders(said)
+    if named != said:
+        logger.warning("answered without the paths: %s", said)
+    return named
 
 
 def _routed(request: Request, error: Exception) -> Response:

@@ -193,7 +193,7 @@ class Serving:
         return Served.load(bundle, telemetry=self.telemetry, pool=self.pool)
 
     def _refuse(self, reason: str) -> None:
-        self.refused = reason
+        self.refused = self.registry.without_folders(reason)
         self.telemetry.bundle_refused.set(1)
         going_on = f"{self.served.bundle.card.reference} goes on" if self.served else "nothing is served"
         _logger.error("refused a bundle, %s: %s", going_on, reason)
