@@ -79,21 +79,17 @@ class EngineStatus:
 class Engine:
     """Serves one bundle of a registry, and others on demand."""
 
-    def __init__(
-        self, registry: Registry, *, limits: EngineLimits, model: str | None = None,
-        telemetry: Telemetry | None = None,
-    ) -> None:  # fmt: skip
+    def __init__(self, registry: Registry, *, limits: EngineLimits, model: str | None = None) -> None:
         """An engine that is not started yet.
 
         Args:
             registry: where bundles are.
             limits: how much it takes on.
             model: the model to serve, "name" or "name@version"; None means the one in production.
-            telemetry: what is told of its work.
         """
         self.registry = registry
         self.limits = limits
-        self.telemetry = telemetry or Telemetry()
+        self.telemetry = Telemetry()
         # A long series is taken apart on every core; short requests have their own threads beside it.
         self._runs = ThreadPoolExecutor(limits.runs, thread_name_prefix="runs")
         self._serving = Serving(
