@@ -32,6 +32,10 @@ METRICS = "metrics.json"
 SUMS = "SHA256SUMS"
 FILES = (CARD, WEIGHTS, GRAPH, METRICS)
 
+# Of the graph.
+INPUT = "mains"
+OUTPUTS = ("power", "on_probability")
+
 
 class Role(StrEnum):
     """What a house was to a model."""

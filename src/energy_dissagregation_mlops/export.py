@@ -25,7 +25,7 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from energy_dissagregation_mlops.bundle import Bundle, Card
+from energy_dissagregation_mlops.bundle import INPUT, OUTPUTS, Bundle, Card
 from energy_dissagregation_mlops.errors import (
     BundleError,
     ConfigError,
@@ -38,8 +38,6 @@ from energy_dissagregation_mlops.networks import build
 from energy_dissagregation_mlops.networks.contract import Network
 from energy_dissagregation_mlops.vocabulary import FloatArray
 
-INPUT = "mains"
-OUTPUTS = ("power", "on_probability")
 MAX_POWER_DIFFERENCE = 0.5  # W, and for more than 5 kW the relative one below
 MAX_RELATIVE_DIFFERENCE = 1e-4
 MAX_PROBABILITY_DIFFERENCE = 1e-3

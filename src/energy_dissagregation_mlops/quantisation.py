@@ -51,9 +51,8 @@ MAX_F1_LOSS = 0.02
 # Samples whose on-state changes. What F1 does not feel changes as often for the better; beyond this it is another model.
 MAX_FLIPPED = 0.05
 
-_MOST_KEPT = (
-    4  # of the first nodes inside the network that may stay as they are, until the rest loses little enough
-)
+# Of the first nodes inside the network so many may stay as they are, until the rest loses little enough.
+_MOST_KEPT = 4
 _NUM_WINDOWS = 192  # that ranges are taken from: three quarters spread evenly, the rest of the most power
 _SPEED_SAMPLES = 1 << 14  # of a run that is timed, as the service's are
 _SPEED_TURNS = 30  # runs of each graph, one after the other; the fastest counts

@@ -126,9 +126,8 @@ class Protocol(_Record):
     name: Name
     description: str = ""
     data: dict[str, DataSource]  # by the data set's name in the store
-    raw_folders: tuple[
-        str, ...
-    ] = ()  # where raw files may be, besides DATA_PATH/raw; from the working folder
+    # Where raw files may be, besides DATA_PATH/raw; from the working folder.
+    raw_folders: tuple[str, ...] = ()
     sample_period: float = Field(gt=0)  # s
     appliances: dict[str, float]  # on_power_threshold in W by name: what the truth is measured with
     splits: tuple[Split, ...] = Field(min_length=1)

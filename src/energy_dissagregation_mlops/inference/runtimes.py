@@ -21,6 +21,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
     NoSuchFile,
 )
 
+from energy_dissagregation_mlops.bundle import INPUT, OUTPUTS
 from energy_dissagregation_mlops.cores import available_cores
 from energy_dissagregation_mlops.errors import BundleError, one_line
 from energy_dissagregation_mlops.vocabulary import FloatArray
@@ -71,10 +72,7 @@ class OnnxRuntime:
 
     def __call__(self, mains: FloatArray) -> Answer:
         """Answer for windows (N, L) W, NaN where missing."""
-        power, on_probability = self._session.run(
-            ["power", "on_probability"], {"mains": np.ascontiguousarray(mains)}
-        )
-        return Answer(power, on_probability)
+        return Answer(*self._session.run(list(OUTPUTS), {INPUT: np.ascontiguousarray(mains)}))
 
 
 def _providers() -> list[str | tuple[str, dict[str, str]]]:

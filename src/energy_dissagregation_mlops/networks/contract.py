@@ -43,9 +43,8 @@ class Network(nn.Module, ABC):
 
     local: ClassVar[bool] = True  # whether an answer depends on nothing beyond the margin around it
 
-    any_length: ClassVar[bool] = (
-        False  # whether it serves windows of other aligned lengths as well; a local one alone
-    )
+    # Whether it serves windows of other aligned lengths as well; a local one alone.
+    any_length: ClassVar[bool] = False
 
     mains_scale: Tensor  # () W
     power_scale: Tensor  # (A,) W

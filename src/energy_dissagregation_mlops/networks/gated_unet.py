@@ -46,9 +46,8 @@ Count = Annotated[int, Field(ge=1)]
 class Config:
     """What may be chosen of a gated U-net; the defaults make 193 thousand weights for five appliances."""
 
-    window_length: Count = (
-        2048  # samples, a multiple of 16; longer: served faster, shorter: more steps in a short training
-    )
+    # Samples, a multiple of 16; longer: served faster, shorter: more steps in a short training.
+    window_length: Count = 2048
     width: Count = 80  # channels at a sixteenth of the rate; multiples of 16 fit the processor
     skip_width: Count = 48  # channels at a quarter of the rate
     fine_width: Count = 16  # channels at full rate

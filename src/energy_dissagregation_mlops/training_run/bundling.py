@@ -34,6 +34,7 @@ from energy_dissagregation_mlops.calibration.witnesses import of_validation
 from energy_dissagregation_mlops.files import json_text
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.inference.runtimes import OnnxRuntime
+from energy_dissagregation_mlops.metrics import or_none
 from energy_dissagregation_mlops.seen import house_card
 from energy_dissagregation_mlops.store import StoredHouse
 from energy_dissagregation_mlops.training.config import TrainingConfig
@@ -168,7 +169,7 @@ def _finite(value: dict[str, Any]) -> dict[str, JsonValue]:
             return {key: cleaned(each) for key, each in part.items()}
         if isinstance(part, list | tuple):
             return [cleaned(each) for each in part]
-        return None if isinstance(part, float) and not np.isfinite(part) else part
+        return or_none(part) if isinstance(part, float) else part
 
     return {key: cleaned(each) for key, each in value.items()}
 
