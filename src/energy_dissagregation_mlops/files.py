@@ -208,3 +208,8 @@ def write_text(target: Path, text: str) -> None:
 def json_text(value: Any) -> str:
     """JSON as this package writes it: sorted, indented, strict, with a last newline."""
     return json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def sha256_of_json(value: Any) -> str:
+    """The SHA-256 of a value, in hexadecimal: the same for the same content, in whatever order its keys stand."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()

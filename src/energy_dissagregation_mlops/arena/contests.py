@@ -8,8 +8,6 @@ is named in its card, and not looked at here.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +23,7 @@ from energy_dissagregation_mlops.calibration.coverage import Coverage
 from energy_dissagregation_mlops.calibration.series import KnownHome, lacking
 from energy_dissagregation_mlops.config import RunConfig
 from energy_dissagregation_mlops.evaluation import coverage_of, false_power, kwh_per_day, traces
+from energy_dissagregation_mlops.files import sha256_of_json
 from energy_dissagregation_mlops.inference.disaggregator import Disaggregator
 from energy_dissagregation_mlops.inference.summary import settled
 from energy_dissagregation_mlops.metrics import Scores, Totals, score
@@ -107,8 +106,7 @@ def named(run: RunConfig, prefix: str, houses: Sequence[Manifest]) -> RunConfig:
         [each.reference, each.start, each.length, each.configuration, [meter.sha256 for meter in each.meters]]
         for each in houses
     ]
-    text = json.dumps([run.settings(), readings], sort_keys=True, default=str)
-    digest = hashlib.sha256(text.encode()).hexdigest()
+    digest = sha256_of_json([run.settings(), readings])
     return dataclasses.replace(run, name=f"{prefix}-{digest[:_HASH_LENGTH]}")
 
 

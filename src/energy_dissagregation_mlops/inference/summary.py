@@ -50,9 +50,8 @@ class DailyEnergy:
     days: tuple[date, ...]  # D
     energy_kwh: TimeArray  # (M, D)
     measured_seconds: tuple[float, ...]  # (D,), for which the mains is not missing
-    interval: (
-        Interval | None
-    )  # (A, D) kWh, NaN where nothing is known of the appliance; None without calibration
+    # (A, D) kWh, NaN where nothing is known of the appliance; None without calibration.
+    interval: Interval | None
     whole: Interval | None  # (A,) kWh, of all days together
 
 

@@ -37,9 +37,8 @@ class Network(nn.Module, ABC):
     """
 
     name: ClassVar[str]  # under which it is registered and written into a card
-    gated: ClassVar[
-        bool
-    ]  # whether power says nothing of samples that are off, since the gate speaks of those
+    # Whether power says nothing of samples that are off, since the gate speaks of those.
+    gated: ClassVar[bool]
 
     local: ClassVar[bool] = True  # whether an answer depends on nothing beyond the margin around it
 

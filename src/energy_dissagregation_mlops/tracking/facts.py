@@ -6,7 +6,6 @@ It names neither the person nor the machine.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import platform
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,7 @@ import yaml
 from energy_dissagregation_mlops import __version__
 from energy_dissagregation_mlops.config import RunConfig
 from energy_dissagregation_mlops.cores import available_cores
+from energy_dissagregation_mlops.files import sha256_of_json
 from energy_dissagregation_mlops.training_run.bundling import git_commit
 from energy_dissagregation_mlops.training_run.prepared import PreparedRun
 
@@ -63,12 +63,12 @@ class Facts:
     @property
     def data_sha256(self) -> str:
         """A hash of all the data that is trained on, in its order."""
-        return _digest([dataclasses.asdict(house) for house in self.houses])
+        return sha256_of_json([dataclasses.asdict(house) for house in self.houses])
 
     @property
     def identity(self) -> str:
         """A hash of what makes the run the run it is: its data and every setting."""
-        return _digest([{"name": self.config.name, **self.config.settings()}, self.data_sha256])
+        return sha256_of_json([{"name": self.config.name, **self.config.settings()}, self.data_sha256])
 
     def parameters(self) -> dict[str, str]:
         """Every setting, "training.lr" for one of a section; what was left open is left out."""
@@ -121,7 +121,3 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 
 def _text(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()

@@ -8,7 +8,6 @@ was under way is done before any new one. What is asked next comes from a tree-s
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import logging
 import os
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from energy_dissagregation_mlops.config import RunConfig
 from energy_dissagregation_mlops.cores import available_cores, interrupts_held, pool
 from energy_dissagregation_mlops.errors import ConfigError
-from energy_dissagregation_mlops.files import exclusive, write_text
+from energy_dissagregation_mlops.files import exclusive, sha256_of_json, write_text
 from energy_dissagregation_mlops.registry import Registry
 from energy_dissagregation_mlops.store import Store
 from energy_dissagregation_mlops.tracking.facts import Facts, run_yaml
@@ -117,8 +116,7 @@ def _study_name(store: Store, registry: Registry, space: Space) -> str:
     dimensions = {
         key: [type(each).__name__, dataclasses.asdict(each)] for key, each in space.dimensions.items()
     }
-    text = json.dumps([facts.identity, dimensions], sort_keys=True)
-    return f"{space.base.name}-{hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]}"
+    return f"{space.base.name}-{sha256_of_json([facts.identity, dimensions])[:_DIGITS]}"
 
 
 def _opened(storage: Path, name: str, space: Space) -> Study:
