@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from energy_dissagregation_mlops.bundle import FILES, Bundle
-from energy_dissagregation_mlops.errors import BundleError, UnknownNameError
+from energy_dissagregation_mlops.errors import BundleError, ConfigError, UnknownNameError
 from energy_dissagregation_mlops.registry import SHIPPED, Registry
 
 BundleMaker = Callable[..., Bundle]
@@ -261,3 +261,17 @@ def test_a_broken_pointer_says_what_to_do(registry: Registry, make_bundle: Bundl
     pointer.write_text("{")
     with pytest.raises(BundleError, match=r"production\.json can't be read"):
         registry.resolve("plain")
+
+
+def test_a_model_that_was_never_promoted_has_no_production(
+    registry: Registry, make_bundle: BundleMaker
+) -> None:
+    make_bundle()
+    with pytest.raises(BundleError, match=r"plain has no version in production: promote one of \[1\]"):
+        registry.resolve("plain")
+
+
+def test_the_card_of_a_bundle_that_ships_is_not_rewritten(registry: Registry) -> None:
+    registry.check_own(registry.promote("general@1"))  # a copy of one's own
+    with pytest.raises(ConfigError, match="general@1 ships with the package"):
+        registry.check_own(Registry(registry.root.parent / "none").resolve("general@1"))
