@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from energy_dissagregation_mlops.metrics import (
     Activations,
+    Days,
     Scorer,
     Scores,
     Totals,
@@ -50,6 +51,7 @@ def test_the_errors_of_four_samples_are_those_worked_out_by_hand() -> None:
     assert found.sae == pytest.approx(20 / 260)
     assert found.nde == pytest.approx(1400 / 43600)
     assert found.teca == pytest.approx(1 - 60 / 520)
+    assert found.skill == pytest.approx(1 - 60 / 260)
     # on: samples 2 and 4 in truth; 2, 3 and 4 predicted
     assert (found.precision, found.recall, found.f1) == pytest.approx((2 / 3, 1.0, 4 / 5))
 
@@ -63,7 +65,7 @@ def test_a_signal_that_is_as_large_but_late_has_no_aggregate_error_and_an_absolu
 
 def test_always_off_gets_half_of_the_energy_correctly_assigned() -> None:
     found = score(trace([100, 0, 50]), trace([0, 0, 0]), sample_period=60)
-    assert found.teca == 0.5
+    assert (found.teca, found.skill) == (0.5, 0)
     assert found.sae == 1
     assert found.nde == 1
     assert (found.f1, found.recall) == (0, 0)
@@ -164,6 +166,19 @@ def test_a_day_without_any_sample_is_no_day() -> None:
 )
 def test_activations_are_paired_one_to_one(true: str, predicted: str, counts: tuple[int, int, int]) -> None:
     assert activations(true, predicted) == counts
+
+
+def test_shares_of_activations_are_those_worked_out_by_hand() -> None:
+    found = score(states("#.#.#.#..."), states("#.#.....##"), sample_period=60)
+    shares = (found.activation_precision, found.activation_recall, found.activation_f1)
+    assert shares == pytest.approx((2 / 3, 2 / 4, 4 / 7))
+
+
+def test_days_come_in_order_of_time() -> None:
+    days = Days(sample_period=DAY / 2)
+    power = trace([10, 10, 20, 20, 30, 30])
+    days.update(power, power)
+    assert days.energy_kwh()[:, 0] == pytest.approx([0.24, 0.48, 0.72])
 
 
 def test_what_can_no_longer_be_paired_is_not_kept() -> None:
