@@ -981,6 +981,7 @@ def test_a_date_that_nothing_settles_is_refused_with_its_remedy() -> None:
         ("Bucket (America/Argentina/Buenos_Aires)", "America/Argentina/Buenos_Aires"),
         ("time America/Port-au-Prince", "America/Port-au-Prince"),
         ("Time (UTC+1)", "Etc/GMT-1"),
+        ("Time (Europe/Brussels UTC+1)", "Europe/Brussels"),  # whose summer is another
         ("Time GMT-05:00", "Etc/GMT+5"),
         ("Time (UTC+05:30)", "UTC"),
         ("Time (UTC+25)", "UTC"),

@@ -93,13 +93,11 @@ def _encoding(block: bytes) -> str:
 
 
 def _time_zone(header: str, columns: Columns) -> str:
-    """The zone that the person names, else the one in the header (a place's or an offset's), else UTC."""
-    inside = re.search(r"[A-Z][A-Za-z]+(/[A-Z][A-Za-z_-]+)+", header)  # "Date/Time" is of this form too
-    known = available_timezones()
-    found = inside.group() if inside and inside.group() in known else "UTC"
-    if (offset := _AHEAD.search(header)) and f"Etc/GMT{_BEHIND[offset[1]]}{offset[2]}" in known:
-        found = f"Etc/GMT{_BEHIND[offset[1]]}{offset[2]}"
-    name = columns.time_zone or found
+    """The zone that the person names, else the one in the header (a place's, or else an offset's), else UTC."""
+    place = re.search(r"[A-Z][A-Za-z]+(/[A-Z][A-Za-z_-]+)+", header)  # "Date/Time" is of this form too
+    offset = _AHEAD.search(header)
+    said = (place and place.group(), offset and f"Etc/GMT{_BEHIND[offset[1]]}{offset[2]}", "UTC")
+    name = columns.time_zone or next(each for each in said if each in available_timezones())
     zone(name)
     return name
 
